@@ -1,0 +1,91 @@
+"""Parties: who acts on a case, and in which capacity (参与方).
+
+The engine does not know estates, households or offices. What it needs to know of people it asks
+a `Directory`, which the deployment names in ``settings.SANWEN_DIRECTORY``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+if TYPE_CHECKING:
+    from .counting import RollUnit
+    from .models import Community
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Someone in one capacity.
+
+    `role` is a code that steps name (``household``, ``owner``, ``residents_committee``, ``office``…);
+    `key` identifies the one who acts within the role, for ever and without meaning to outsiders
+    (``household:12``, ``person:7``); `user_id` is the account that acts, which for a paper form is
+    the officer who types it in. The `key` never enters a public record: see `pseudonym`.
+    """
+
+    role: str
+    key: str
+    user_id: int | None = None
+    label: str = ""
+
+    @classmethod
+    def clock(cls) -> Party:
+        """The clock: it alone may do what a term that ran out does."""
+        return cls(role="clock", key="clock")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One of a group that a step counts or visits: a household, a voter, a stairwell.
+
+    `label` is for those who may see it (staff of the estate); `public_label` is masked.
+    """
+
+    key: str
+    label: str
+    public_label: str
+    area: int = 0  # hundredths of a square metre
+
+
+class Directory(Protocol):
+    """What the engine asks about people and places. One implementation per deployment."""
+
+    def parties_of(self, user: Any, community: Community, at: dt.datetime) -> Sequence[Party]:
+        """Every capacity in which `user` may act in `community` at that moment."""
+        ...
+
+    def holds(self, party: Party, community: Community, at: dt.datetime) -> bool:
+        """Whether `party` (role, key and account together) is true in `community` now.
+
+        The one door asks this at every act, so that a role that ended yesterday is no role.
+        """
+        ...
+
+    def members(self, group: str, community: Community) -> Sequence[Member]:
+        """The members of a group: ``households``, ``stairwells``, ``buildings``; in walking order."""
+        ...
+
+    def roll(self, electorate: str, community: Community) -> Sequence[RollUnit]:
+        """The units from which a ballot's roll is frozen (``owners``, ``members``…)."""
+        ...
+
+    def names(self, keys: Iterable[str]) -> dict[str, str]:
+        """Clear names by key, for pages of those who may see them."""
+        ...
+
+    def may_oversee(self, user: Any, community: Community, at: dt.datetime) -> bool:
+        """Whether `user` may see what is not public of the cases of this community."""
+        ...
+
+
+@cache
+def directory() -> Directory:
+    """The directory of this deployment."""
+    return import_string(settings.SANWEN_DIRECTORY)()
