@@ -34,6 +34,10 @@ class Party:
     key: str
     user_id: int | None = None
     label: str = ""
+    via: str = "online"
+    """``online``, or ``paper`` when an officer of the community types in a signed form: then `role`
+    and `key` are the household's or owner's, and `user_id` the officer's, whose right to type in
+    paper forms for this community (residents' committee or office) `Directory.holds` checks."""
 
     @classmethod
     def clock(cls) -> Party:

@@ -1,0 +1,432 @@
+"""The one door through which anything happens to a case.
+
+A page, the API, a paper form, an import, a timer and a test all call `open_case` or `perform`. An
+act and its record are written in one transaction, or neither is.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, models, transaction
+from django.dispatch import Signal
+from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext_lazy as _
+from viewflow.workflow.status import STATUS
+
+from . import clock, records, uploads
+from .models.case import Case, Community, NumberSeries, StepRun
+from .models.record import Attachment, Record, Refusal
+from .parties import Party, directory
+
+if TYPE_CHECKING:
+    from .procedure import Procedure
+    from .steps.base import ActSpec, Step
+
+security_log = logging.getLogger("sanwen.security")
+
+acted = Signal()
+"""Sent after commit, once an act: `case_id`, `number`, `record_id`, `step`, `act`, `moved`."""
+
+CASE = "case"
+"""The step name of acts on the case as a whole: suspension, correction, a late opinion."""
+
+
+class Refused(Exception):  # noqa: N818 - a refusal is not an error of the program
+    """The door refused an act: nothing has changed. `str()` tells a person why and what to do.
+
+    `code` is one of ``wrong_party``, ``closed_step``, ``late``, ``early``, ``duplicate``,
+    ``invalid``, ``suspended``, ``unmet``; `errors` holds messages by field of the form.
+    """
+
+    def __init__(
+        self, code: str, message: Any, errors: Mapping[str, list[str]] | None = None
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = message
+        self.errors = dict(errors or {})
+
+    def __str__(self) -> str:
+        return str(self.message)
+
+
+@dataclass(slots=True)
+class Act:
+    """An act on its way through the door: what a step's method is given."""
+
+    case: Case
+    run: StepRun | None
+    spec: ActSpec
+    party: Party
+    at: dt.datetime
+    data: dict[str, Any] = field(default_factory=dict)
+    files: list[Attachment] = field(default_factory=list)
+    happened_at: dt.datetime | None = None
+    form: Any = None
+    """The validated form, for a step that leaves it to the form what its answers mean."""
+
+    @property
+    def open_run(self) -> StepRun:
+        """The run, for acts that always have one."""
+        assert self.run is not None
+        return self.run
+
+
+@dataclass(slots=True)
+class Written:
+    """What a step's method has written: the fact, and what its record says.
+
+    `body` is public. `private` values enter the record as salted digests. With `settle` the step is
+    asked whether it is now complete. `outcome` completes it at once.
+    """
+
+    body: dict[str, Any] = field(default_factory=dict)
+    private: dict[str, Any] = field(default_factory=dict)
+    fact: models.Model | None = None
+    settle: bool = False
+    outcome: str | None = None
+    corrects: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of an act. `repeated`: the same submission had been accepted before."""
+
+    record: Record
+    fact: models.Model | None = None
+    receipt: str = ""
+    repeated: bool = False
+
+
+_in_hand: ContextVar[dict[int, Case] | None] = ContextVar("cases_in_hand", default=None)
+
+
+def in_hand(case_id: int) -> Case | None:
+    """The case object that the running act holds locked; nodes must not load a second copy."""
+    cases = _in_hand.get()
+    return cases.get(case_id) if cases else None
+
+
+@contextmanager
+def _holding(case: Case) -> Iterator[None]:
+    cases = dict(_in_hand.get() or {})
+    cases[case.pk] = case
+    token = _in_hand.set(cases)
+    try:
+        yield
+    finally:
+        _in_hand.reset(token)
+
+
+def perform(
+    case: Case | int | str,
+    step: str,
+    act: str,
+    party: Party,
+    payload: Mapping[str, Any] | None = None,
+    files: Mapping[str, Any] | None = None,
+    *,
+    happened_at: dt.datetime | None = None,
+    key: str = "",
+) -> Done:
+    """Do one act at one step of a case (by object, primary key or public number).
+
+    `payload` and `files` are what the act's form takes. `key` names the submission: a second one
+    with the same key changes nothing and returns what the first did. `happened_at` is when it
+    happened where that differs from now (a paper form, a meeting).
+
+    Raises `Refused`; then nothing has changed and the attempt is in the security log.
+    """
+    try:
+        with transaction.atomic():
+            held = _lock(case)
+            return _perform(held, step, act, party, payload or {}, files or {}, happened_at, key)
+    except Refused as refused:
+        _log(case, step, act, party, refused.code)
+        raise
+    except IntegrityError as error:
+        # Two submissions passed the checks side by side; the database let one through.
+        if not transaction.get_connection().in_atomic_block:
+            _log(case, step, act, party, "duplicate")
+            raise Refused("duplicate", _("该操作已经登记,请勿重复提交。")) from error
+        raise
+
+
+def _lock(case: Case | int | str) -> Case:
+    lookup: dict[str, Any]
+    if isinstance(case, Case):
+        already = in_hand(case.pk)
+        if already is not None:
+            return already
+        lookup = {"pk": case.pk}
+    else:
+        lookup = {"number": case} if isinstance(case, str) else {"pk": case}
+    # PostgreSQL locks the row; on SQLite the transaction took the write lock when it began.
+    return Case.objects.select_for_update(of=("self",)).select_related("community").get(**lookup)
+
+
+def _perform(
+    case: Case,
+    step_name: str,
+    act_name: str,
+    party: Party,
+    payload: Mapping[str, Any],
+    files: Mapping[str, Any],
+    happened_at: dt.datetime | None,
+    key: str,
+) -> Done:
+    now = clock.now()
+    if key:
+        before = Record.objects.filter(case=case, key=key).select_related("trace").first()
+        if before is not None:
+            if before.trace.party_key != party.key or before.act != act_name:
+                raise Refused("duplicate", _("提交编号已被使用,请刷新页面后重试。"))
+            code = records.receipt_code(case, before.seq)
+            return Done(before, receipt=code, repeated=True)
+
+    step: Step
+    if step_name == CASE:
+        step, run = case.declared.case_acts, None
+    else:
+        step, run = _open_run(case, step_name)
+    spec = step.acts.get(act_name)
+    if spec is None:
+        raise Refused("invalid", _("本环节没有这一操作。"))
+    check_party(case, step, spec, party, now)
+    if not case.open and not spec.after_close:
+        raise Refused("closed_step", _("该事项已经办结,不能再办理。"))
+    if case.suspended_at and not spec.while_suspended:
+        raise Refused("suspended", _("该事项已中止,恢复办理后方可继续。"))
+    if spec.in_term and run is not None and run.ends_at and now >= run.ends_at:
+        raise Refused("late", _("已超过截止时间,不能再提交。"))
+    if happened_at is not None and happened_at > now:
+        raise Refused("invalid", _("发生时间不能晚于现在。"))
+
+    doing = Act(case, run, spec, party, now, happened_at=happened_at)
+    doing.data, uploaded = _validated(step, doing, payload, files)
+    doing.files = uploads.keep(uploaded, run)
+    with _holding(case):
+        written = spec.do(step, doing)
+        try:
+            record = records.append(
+                case,
+                act=act_name,
+                at=now,
+                party=party,
+                body=written.body,
+                run=run,
+                private=written.private,
+                files=doing.files,
+                happened_at=happened_at,
+                corrects=written.corrects,
+                key=key,
+            )
+        except records.TooLarge as error:
+            raise Refused("invalid", _("内容过长,请改用附件提交。")) from error
+        if written.fact is not None and hasattr(written.fact, "record_id"):
+            type(written.fact)._default_manager.filter(pk=written.fact.pk).update(record=record)
+        moved = False
+        if run is not None:
+            outcome = written.outcome or (step.settle(run, now) if written.settle else None)
+            if outcome is not None:
+                finish(run, outcome, now)
+                moved = True
+        records.flush(case)
+    announce(case, record, moved=moved)
+    receipt = "" if party.role == "clock" else records.receipt_code(case, record.seq)
+    return Done(record, written.fact, receipt)
+
+
+def check_party(case: Case, step: Step, spec: ActSpec, party: Party, now: dt.datetime) -> None:
+    """Refuse a party whose role may not do the act, or who does not hold the role here and now."""
+    if party.role not in step.allowed(spec, case):
+        raise Refused("wrong_party", _("您的身份不能办理这一操作。"))
+    if party.role != "clock" and not directory().holds(party, case.community, now):
+        raise Refused("wrong_party", _("您在该小区没有办理这一操作的身份,或者身份已到期。"))
+
+
+def _open_run(case: Case, step_name: str) -> tuple[Step, StepRun]:
+    run = (
+        StepRun.objects.filter(process=case, name=step_name, status=STATUS.STARTED)
+        .order_by("-pk")
+        .first()
+    )
+    if run is None:
+        raise Refused("closed_step", _("该环节尚未开始或者已经结束。"))
+    run.process = case  # one object for the case throughout the act
+    return run.step, run
+
+
+def _validated(
+    step: Step, doing: Act, payload: Mapping[str, Any], files: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[uploads.Upload]]:
+    form_class = step.form_for(doing.spec, doing)
+    if form_class is None:
+        return {}, []
+    uploaded = files if isinstance(files, MultiValueDict) else MultiValueDict(_as_lists(files))
+    form = form_class(payload, uploaded, act=doing)
+    if not form.is_valid():
+        errors = {name: [str(e) for e in lines] for name, lines in form.errors.items()}
+        first = next(iter(errors.values()))[0]
+        raise Refused("invalid", first, errors)
+    doing.form = form
+    data = dict(form.cleaned_data)
+    found: list[uploads.Upload] = []
+    for name, bound in form.fields.items():
+        if isinstance(bound, uploads.UploadField):
+            found.extend(replace(upload, field=name) for upload in data.pop(name) or [])
+    return data, found
+
+
+def _as_lists(files: Mapping[str, Any]) -> dict[str, list[Any]]:
+    return {
+        name: list(value) if isinstance(value, (list, tuple)) else [value]
+        for name, value in files.items()
+    }
+
+
+def finish(run: StepRun, outcome: str, now: dt.datetime) -> None:
+    """Complete an open run with `outcome`; viewflow moves the tokens. Only within an act."""
+    step = run.step
+    if outcome not in step.outcomes_to:
+        raise ValueError(f"{run.name} has no outcome {outcome!r}")
+    run.outcome = outcome
+    run.finished = now
+    records.append(
+        run.process,
+        act="step.completed",
+        at=now,
+        party=Party.clock(),
+        body={"outcome": outcome, **step.result(run)},
+        run=run,
+    )
+    step.activation_class(run).finish()
+
+
+def announce(case: Case, record: Record, *, moved: bool) -> None:
+    """Tell those who listen, once the act is committed; a listener's failure is not the act's."""
+
+    def tell() -> None:
+        acted.send_robust(
+            sender=Case,
+            case_id=case.pk,
+            number=case.number,
+            record_id=record.pk,
+            step=record.step,
+            act=record.act,
+            moved=moved,
+        )
+
+    transaction.on_commit(tell)
+
+
+def _log(case: Any, step: str, act: str, party: Party, code: str) -> None:
+    if isinstance(case, Case):
+        case_id: int | None = case.pk
+    elif isinstance(case, str):
+        case_id = Case.objects.filter(number=case).values_list("pk", flat=True).first()
+    else:
+        case_id = case
+    security_log.info("refused %s: %s/%s role=%s case=%s", code, step, act, party.role, case_id)
+    if transaction.get_connection().needs_rollback:
+        return
+    Refusal.objects.create(
+        at=clock.now(),
+        case_id=case_id,
+        step=step[:60],
+        act=act[:60],
+        role=party.role[:40],
+        user_id=party.user_id,
+        code=code,
+    )
+
+
+def open_case(
+    procedure: type[Procedure],
+    community: Community,
+    party: Party,
+    *,
+    title: str,
+    params: Mapping[str, Any] | None = None,
+    key: str = "",
+    parent: StepRun | None = None,
+    lot: str = "",
+    demo: bool = False,
+) -> Case:
+    """Open a case of `procedure` in `community` and start its first step.
+
+    `params` sets what the procedure lets an office set, within its declared bounds. With `parent`
+    the case is a child of that run and is opened by the run's own act. Raises `Refused`.
+    """
+    try:
+        with transaction.atomic():
+            now = clock.now()
+            if parent is None:
+                if party.role not in procedure.opened_by:
+                    raise Refused("wrong_party", _("您的身份不能发起这一程序。"))
+                if not directory().holds(party, community, now):
+                    raise Refused("wrong_party", _("您在该小区没有发起这一程序的身份。"))
+            if community.kind not in procedure.community_kinds:
+                raise Refused("invalid", _("这一程序不适用于该地点。"))
+            title = " ".join(title.split())
+            if not title or len(title) > 120:
+                raise Refused("invalid", _("请填写标题,不超过120字。"))
+            if key:
+                before = Record.objects.filter(key=key, seq=0).select_related("case").first()
+                if before is not None:
+                    return before.case
+            settled = procedure.checked_params(params or {})
+            case = Case(
+                flow_class=procedure,
+                procedure=procedure.code,
+                version=procedure.version,
+                number=_draw_number(procedure.number_prefix, now),
+                community=community,
+                title=title,
+                params=settled,
+                parent=parent,
+                lot=lot,
+                demo=demo,
+                created=now,
+            )
+            case.save()
+            with _holding(case):
+                record = records.append(
+                    case,
+                    act="case.opened",
+                    at=now,
+                    party=party,
+                    body={
+                        "title": title,
+                        "community": community.name,
+                        "params": settled,
+                        **({"parent": parent.process.number, "lot": lot} if parent else {}),
+                    },
+                    key=key,
+                )
+                procedure.begin(case, now)
+                records.flush(case)
+            announce(case, record, moved=True)
+            return case
+    except Refused as refused:
+        _log(None, CASE, "case.opened", party, refused.code)
+        raise
+
+
+def _draw_number(prefix: str, now: dt.datetime) -> str:
+    year = timezone.localtime(now).year
+    NumberSeries.objects.get_or_create(prefix=prefix, year=year)
+    series = NumberSeries.objects.select_for_update().get(prefix=prefix, year=year)
+    series.last += 1
+    series.save(update_fields=["last"])
+    return f"{prefix}-{year}-{series.last:04d}"
+
+

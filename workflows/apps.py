@@ -1,0 +1,15 @@
+"""The engine as a Django app."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class WorkflowsConfig(AppConfig):
+    """Steps, acts, terms, counting and the public record."""
+
+    name = "workflows"
+    verbose_name = _("程序引擎")
+
+    def ready(self) -> None:
+        """Register the system checks of declared procedures."""
+        from . import soundness  # noqa: F401

@@ -1,0 +1,42 @@
+"""Rows of the engine. The rows of a step stand in the module of that step and are gathered here."""
+
+from .calendar import CalendarDay, CalendarYear
+from .case import Case, Community, NumberSeries, StepRun
+from .record import Attachment, Disclosure, Record, Refusal, Trace
+
+# isort: split
+# The rows of each step; after the rows above, on which they stand.
+from ..steps.ballot import BallotPaper, BallotState, RollRow
+from ..steps.consultation import HouseholdReturn, Opinion
+from ..steps.ledger import LedgerEntry
+from ..steps.meeting import Meeting, SignUp
+from ..steps.panel import Seat
+from ..steps.publicity import Objection, Posting
+from ..steps.selection import Candidate, Mark
+
+__all__ = [
+    "Attachment",
+    "BallotPaper",
+    "BallotState",
+    "CalendarDay",
+    "CalendarYear",
+    "Candidate",
+    "Case",
+    "Community",
+    "Disclosure",
+    "HouseholdReturn",
+    "LedgerEntry",
+    "Mark",
+    "Meeting",
+    "NumberSeries",
+    "Objection",
+    "Opinion",
+    "Posting",
+    "Record",
+    "Refusal",
+    "RollRow",
+    "Seat",
+    "SignUp",
+    "StepRun",
+    "Trace",
+]

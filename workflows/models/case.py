@@ -1,0 +1,172 @@
+"""Cases and their steps: viewflow's process and task, with what the public needs to know of them."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from viewflow.workflow.models import AbstractProcess, AbstractTask
+
+if TYPE_CHECKING:
+    from ..procedure import Procedure
+    from ..steps.base import Step
+
+
+class Community(models.Model):
+    """Where a case is held: an estate, a village, a sub-district. What stands there, others know."""
+
+    KINDS: ClassVar = [("estate", _("小区")), ("village", _("村")), ("subdistrict", _("街道"))]
+
+    code = models.SlugField(_("代码"), max_length=40, unique=True)
+    name = models.CharField(_("名称"), max_length=60)
+    kind = models.CharField(_("类别"), max_length=20, choices=KINDS)
+    parent = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="children"
+    )
+
+    class Meta:
+        ordering: ClassVar = ["code"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _salt() -> bytes:
+    return secrets.token_bytes(32)
+
+
+class Case(AbstractProcess):
+    """One running instance of a procedure (事项).
+
+    It changes only through `workflows.acts`: `open_case` and `perform`. It keeps the version of the
+    procedure under which it was opened (`flow_class`) until it ends.
+    """
+
+    number = models.CharField(_("编号"), max_length=40, unique=True)
+    procedure = models.CharField(_("程序"), max_length=40)
+    version = models.CharField(_("版本"), max_length=20)
+    community = models.ForeignKey(Community, on_delete=models.PROTECT, related_name="cases")
+    title = models.CharField(_("标题"), max_length=120)
+    params = models.JSONField(_("参数"), default=dict, blank=True)
+    """What the office set at opening within the procedure's declared bounds; published."""
+    parent = models.ForeignKey(
+        "StepRun", on_delete=models.PROTECT, null=True, blank=True, related_name="child_cases"
+    )
+    lot = models.CharField(_("标段"), max_length=40, blank=True)
+    outcome = models.CharField(_("结果"), max_length=40, blank=True)
+    suspended_at = models.DateTimeField(_("中止时间"), null=True, blank=True)
+    suspended_reason = models.CharField(_("中止原因"), max_length=300, blank=True)
+    demo = models.BooleanField(_("演示"), default=False)
+    length = models.PositiveIntegerField(_("记录数"), default=0)
+    head = models.BinaryField(_("末条记录的哈希"), max_length=32, null=True, editable=False)
+    salt = models.BinaryField(max_length=32, default=_salt, editable=False)
+    """Makes pseudonyms meaningless outside the case; never published."""
+
+    class Meta:
+        ordering: ClassVar = ["-created", "-pk"]
+        indexes: ClassVar = [
+            models.Index(fields=["community", "status"]),
+            models.Index(fields=["procedure", "status", "created"]),
+            models.Index(fields=["-created", "-id"], name="case_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.title}"
+
+    @property
+    def declared(self) -> type[Procedure]:
+        """The procedure, in the version that the case was opened under."""
+        return self.flow_class
+
+    @property
+    def task_set(self) -> Any:
+        """The name under which viewflow looks for the runs."""
+        return self.runs
+
+    @property
+    def open(self) -> bool:
+        """Whether acts may still be done."""
+        return self.finished is None
+
+    def get_absolute_url(self) -> str:
+        """The page of the case; this address stays for ever."""
+        return f"/cases/{self.number}/"
+
+
+class StepRun(AbstractTask):
+    """One step of one case while and after it was open: viewflow's task, with its term.
+
+    The same step opens again when a case goes back: each time is a run of its own, `round` counts.
+    `scheduled` (viewflow's timer column) is when the sweep must look at it next.
+    """
+
+    process = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="runs")
+    name = models.CharField(max_length=60)
+    round = models.PositiveSmallIntegerField(default=1)
+    phase = models.CharField(max_length=30, blank=True)
+    outcome = models.CharField(max_length=40, blank=True)
+    term = models.CharField(max_length=12, blank=True)
+    starts_on = models.DateField(null=True, blank=True)
+    ends_on = models.DateField(null=True, blank=True)
+    ends_at = models.DateTimeField(null=True, blank=True)
+    term_rule = models.CharField(max_length=160, blank=True)
+    provisional = models.BooleanField(default=False)
+    overdue_at = models.DateTimeField(null=True, blank=True)
+    data = models.JSONField(default=dict, blank=True)
+    seed = None  # viewflow sets it on every task; we keep none
+    artifact = None
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+        indexes: ClassVar = [
+            models.Index(fields=["process", "name", "status"]),
+            models.Index(
+                fields=["scheduled"],
+                condition=models.Q(finished__isnull=True),
+                name="run_due",
+            ),
+            models.Index(
+                fields=["ends_at"],
+                condition=models.Q(finished__isnull=True),
+                name="run_open_by_term",
+            ),
+        ]
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Keep the node's name beside viewflow's reference, so that it can be indexed."""
+        if not self.name and self.flow_task is not None:
+            self.name = self.flow_task.name
+        super().save(*args, **kwargs)
+
+    @property
+    def case(self) -> Case:
+        """The case of this run."""
+        return self.process
+
+    @property
+    def step(self) -> Step:
+        """The declared step."""
+        return self.flow_task
+
+    @property
+    def is_open(self) -> bool:
+        """Whether acts may be done at this run."""
+        return self.finished is None
+
+
+class NumberSeries(models.Model):
+    """The last number given in a year to the cases of a prefix; locked while one is drawn."""
+
+    prefix = models.CharField(max_length=10)
+    year = models.PositiveSmallIntegerField()
+    last = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["prefix", "year"], name="one_series_a_year")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}-{self.year}-{self.last:04d}"

@@ -1,0 +1,180 @@
+"""How a record is made: canonical JSON, chained by hash within its case, private values as digests.
+
+Formats: RFC 8785 (canonical JSON), RFC 6962 section 2.1 (leaf hash), RFC 9901 (digests of salted
+disclosures), RFC 3339 (times).
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import rfc8785
+from django.conf import settings
+from django.utils import timezone
+
+from ..models.case import Case, StepRun
+from ..models.record import Attachment, Disclosure, Record, Trace
+from ..parties import Party
+
+FORMAT = 1
+MAX_BYTES = 65_535  # an entry of a C2SP entry bundle has a length of two bytes
+
+
+class TooLarge(ValueError):
+    """The record would not fit into the log; long content belongs in an attachment."""
+
+
+def leaf_hash(canonical: bytes) -> bytes:
+    """The hash of a record as a leaf of the log (RFC 6962, 2.1): 32 bytes."""
+    return hashlib.sha256(b"\x00" + canonical).digest()
+
+
+def pseudonym(case: Case, party_key: str) -> str:
+    """A name for a party that is stable within the case and meaningless outside it (80 bits)."""
+    digest = hmac.digest(bytes(case.salt), party_key.encode(), "sha256")
+    return base64.b32encode(digest[:10]).decode("ascii")
+
+
+# Without 0/O, 1/I/L: people copy the code from paper.
+_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+
+
+def receipt_code(case: Case, seq: int) -> str:
+    """The code on the receipt of a record: 20 signs, 99 bits, in groups of five.
+
+    It is derived from the installation's secret and the case's salt, so that it can be shown again
+    to its author although it is stored nowhere.
+    """
+    message = b"receipt" + bytes(case.salt) + seq.to_bytes(8, "big")
+    number = int.from_bytes(hmac.digest(settings.SECRET_KEY.encode(), message, "sha512"), "big")
+    signs = []
+    for _ in range(20):
+        number, rest = divmod(number, len(_ALPHABET))
+        signs.append(_ALPHABET[rest])
+    code = "".join(signs)
+    return "-".join(code[at : at + 5] for at in range(0, 20, 5))
+
+
+def receipt_hash(code: str) -> bytes:
+    """What is stored of a receipt code, however it was typed (case, dashes, blanks)."""
+    plain = "".join(sign for sign in code.upper() if sign.isalnum())
+    return hashlib.sha256(b"receipt\x00" + plain.encode()).digest()
+
+
+def _disclosure(name: str, value: Any) -> tuple[str, str]:
+    """A salted disclosure and its digest (RFC 9901, 4.2.1 and 4.2.3), both base64url."""
+    salt = base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode("ascii")
+    array = json.dumps([salt, name, value], ensure_ascii=False, separators=(", ", ": "))
+    encoded = base64.urlsafe_b64encode(array.encode()).rstrip(b"=").decode("ascii")
+    digest = hashlib.sha256(encoded.encode("ascii")).digest()
+    return encoded, base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+
+
+def _stamp(moment: dt.datetime) -> str:
+    return timezone.localtime(moment).isoformat(timespec="seconds")
+
+
+def append(
+    case: Case,
+    *,
+    act: str,
+    at: dt.datetime,
+    party: Party,
+    body: Mapping[str, Any],
+    run: StepRun | None = None,
+    private: Mapping[str, Any] | None = None,
+    files: Iterable[Attachment] = (),
+    happened_at: dt.datetime | None = None,
+    corrects: int | None = None,
+    key: str | None = None,
+) -> Record:
+    """Append one record to `case`, which the caller has locked; `flush` stores the new head.
+
+    `body` is public as it stands. Each value of `private` enters the record as a salted digest only.
+    Raises `TooLarge` beyond 65,535 bytes and `rfc8785.CanonicalizationError` for what is not JSON
+    (floats are refused there as everywhere: numbers are integers, exact amounts are strings).
+    """
+    seq = case.length
+    disclosures = [
+        (name, *_disclosure(name, value)) for name, value in (private or {}).items() if value
+    ]
+    who: dict[str, Any] = {"role": party.role}
+    if party.role != "clock":
+        who["id"] = pseudonym(case, party.key)
+    if party.via != "online":
+        who["via"] = party.via
+    content: dict[str, Any] = {
+        "v": FORMAT,
+        "case": case.number,
+        "seq": seq,
+        "procedure": f"{case.procedure}@{case.version}",
+        "step": run.name if run else "",
+        "act": act,
+        "at": _stamp(at),
+        "party": who,
+        "body": dict(body),
+    }
+    if run is not None and run.round > 1:
+        content["round"] = run.round
+    if case.head is not None:
+        content["prev"] = base64.b64encode(bytes(case.head)).decode("ascii")
+    if happened_at is not None:
+        content["happened_at"] = _stamp(happened_at)
+    if corrects is not None:
+        content["corrects"] = corrects
+    if disclosures:
+        content["_sd"] = sorted(digest for _name, _encoded, digest in disclosures)
+        content["_sd_alg"] = "sha-256"
+    attached = list(files)
+    if attached:
+        content["files"] = [
+            {"name": f.name, "type": f.media_type, "size": f.size, "sha256": f.sha256}
+            for f in attached
+        ]
+    canonical = rfc8785.dumps(content)
+    if len(canonical) > MAX_BYTES:
+        raise TooLarge(f"a record of {len(canonical)} bytes")
+    hashed = leaf_hash(canonical)
+    record = Record.objects.create(
+        case=case,
+        seq=seq,
+        run=run,
+        step=content["step"],
+        act=act,
+        at=at,
+        role=party.role,
+        canonical=canonical.decode(),
+        leaf_hash=hashed,
+        key=key or None,
+    )
+    if disclosures:
+        Disclosure.objects.bulk_create(
+            Disclosure(record=record, name=name, encoded=encoded, digest=digest)
+            for name, encoded, digest in disclosures
+        )
+    if party.role != "clock":
+        Trace.objects.create(
+            record=record,
+            party_key=party.key,
+            user_id=party.user_id,
+            receipt=receipt_hash(receipt_code(case, seq)),
+        )
+    if attached:
+        for file in attached:
+            file.record = record
+        Attachment.objects.bulk_update(attached, ["record"])
+    case.length = seq + 1
+    case.head = hashed
+    return record
+
+
+def flush(case: Case) -> None:
+    """Store how far the case's chain has come; once at the end of an act."""
+    Case.objects.filter(pk=case.pk).update(length=case.length, head=case.head)

@@ -1,0 +1,451 @@
+"""What all steps have in common: a viewflow node that takes acts while it is open.
+
+A step stays open (viewflow status STARTED) until its `settle` names an outcome; the door then
+completes it and viewflow moves the token along the edge of that outcome. Acts that settle nothing
+(an opinion, a vote) never touch viewflow's graph.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from viewflow import this
+from viewflow.workflow import nodes
+from viewflow.workflow.activation import Activation
+from viewflow.workflow.base import Edge, Node
+from viewflow.workflow.status import STATUS
+
+from .. import calendars, clock, records, terms
+from ..acts import Act, Refused, Written, in_hand
+from ..models.case import Case, StepRun
+from ..parties import Party
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+    Words: TypeAlias = str | _StrPromise
+else:
+    Words = Any
+
+Roles: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ActSpec:
+    """An act that a step takes: its code in the record, its words, who may do it, what it asks.
+
+    `by` names the roles, or the attribute of the step that holds them. `in_term`: refused once the
+    step's term has run out. `form` is a form class or the name of a step's method that makes one
+    for the act at hand. `page`: offered as a page of its own (others are parts of a page).
+    """
+
+    name: str
+    title: Words
+    by: str | Roles
+    do: Callable[[Any, Act], Written]
+    form: type[ActForm] | str | None = None
+    in_term: bool = False
+    while_suspended: bool = False
+    after_close: bool = False
+    page: bool = True
+
+
+def act(
+    name: str,
+    *,
+    title: Words,
+    by: str | Roles,
+    form: type[ActForm] | str | None = None,
+    in_term: bool = False,
+    while_suspended: bool = False,
+    after_close: bool = False,
+    page: bool = True,
+) -> Callable[[Callable[[Any, Act], Written]], Callable[[Any, Act], Written]]:
+    """Declare a method of a step to be an act, named as its record will be (``opinion.submitted``)."""
+
+    def mark(method: Callable[[Any, Act], Written]) -> Callable[[Any, Act], Written]:
+        spec = ActSpec(
+            name, title, by, method, form, in_term, while_suspended, after_close, page
+        )
+        method.act_spec = spec  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
+class ActForm(forms.Form):
+    """The form of an act. `act` is the act at hand; without one the form is only looked at."""
+
+    def __init__(self, *args: Any, act: Act, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.act = act
+        self.setup()
+
+    def setup(self) -> None:
+        """Fit the fields to the act at hand (choices, limits)."""
+
+
+class StepActivation(Activation):
+    """Opens a step, completes it with its outcome, and follows that outcome's edge."""
+
+    type = "step"
+
+    def __init__(self, task: StepRun) -> None:
+        held = in_hand(task.process_id)
+        if held is not None:
+            task.process = held
+        super().__init__(task)
+
+    @Activation.status.transition(source=STATUS.NEW, target=STATUS.STARTED)
+    def activate(self) -> None:
+        """Open the step: its term begins, and a record says so."""
+        self.flow_task.begin(self.task, clock.now())
+
+    @Activation.status.transition(source=STATUS.STARTED, target=STATUS.DONE)
+    def complete(self) -> None:
+        """Close the run; `acts.finish` has set its outcome and its time."""
+        self.task.scheduled = None
+        self.task.save()
+
+    @Activation.status.transition(source=STATUS.STARTED)
+    def finish(self) -> None:
+        """Complete the run and activate what follows."""
+        self.complete()
+        self.activate_next()
+
+    @Activation.status.transition(source=STATUS.DONE)
+    def create_next(self) -> Iterator[Activation]:
+        """Follow the edge of the outcome."""
+        node = self.flow_task.outcomes_to[self.task.outcome]
+        yield node._create(self, self.task.token)
+
+    @Activation.status.transition(
+        source=[STATUS.NEW, STATUS.STARTED], target=STATUS.CANCELED
+    )
+    def cancel(self) -> None:
+        """Withdraw an open run (the case ends elsewhere)."""
+        self.task.finished = clock.now()
+        self.task.scheduled = None
+        self.task.save()
+
+
+class Step(Node):
+    """A step of a procedure (环节): base of the step library.
+
+    `title` is what people read; `by` the roles that handle the step, `participants` those who take
+    part. `term` is the statutory or declared period; an office may set another one at opening
+    within `adjustable` (least, most). `source` says where the term or the step comes from.
+    """
+
+    activation_class = StepActivation
+    task_type = "STEP"
+    kind: ClassVar[str] = "task"
+    """Names the templates of the step: ``steps/<kind>.html``."""
+    outcomes: ClassVar[dict[str, Words]] = {"done": _("完成")}
+    """Outcome codes of this kind of step, with what people read."""
+    outcome_names: dict[str, Words]
+    acts: ClassVar[dict[str, ActSpec]] = {}
+    bpmn_element = "userTask"
+    shape: ClassVar = {
+        "width": 150,
+        "height": 80,
+        "text-align": "middle",
+        "svg": '<rect class="task" width="150" height="80" rx="6" ry="6"/>',
+    }
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        found = dict(cls.acts)
+        for value in vars(cls).values():
+            spec = getattr(value, "act_spec", None)
+            if spec is not None:
+                found[spec.name] = spec
+        cls.acts = found
+
+    def __init__(
+        self,
+        *,
+        title: Words,
+        by: Iterable[str] = (),
+        participants: Iterable[str] = (),
+        term: terms.AnyTerm | None = None,
+        adjustable: tuple[terms.AnyTerm, terms.AnyTerm] | None = None,
+        source: Words = "",
+        summary: Words = "",
+    ) -> None:
+        super().__init__()
+        self.task_title = title
+        self.title = title
+        self.summary = summary
+        self.by: Roles = tuple(by)
+        self.participants: Roles = tuple(participants)
+        self.term = term
+        self.adjustable = adjustable
+        self.source = source
+        self.outcome_names = dict(self.outcomes)
+        self._declared: dict[str, Any] = {}
+        self.outcomes_to: dict[str, Node] = {}
+
+    # --- declaring
+    def On(self, outcome: str, node: Any, title: Words | None = None) -> Step:  # noqa: N802
+        """Where `outcome` leads; `title` names it where the step's own word does not fit."""
+        self._declared = {**self._declared, outcome: node}
+        if title is not None:
+            self.outcome_names = {**self.outcome_names, outcome: title}
+        return self
+
+    def Next(self, node: Any) -> Step:  # noqa: N802 - viewflow's own word
+        """Where the step leads when it is done."""
+        return self.On("done", node)
+
+    def _resolve(self, instance: Any) -> None:
+        # By name, and from what was declared: a version that inherits a step gets its own graph.
+        self.outcomes_to = {
+            outcome: this.resolve(instance, node) for outcome, node in self._declared.items()
+        }
+
+    def _outgoing(self) -> Iterator[Edge]:
+        single = len(self.outcomes_to) == 1
+        for outcome, node in self.outcomes_to.items():
+            label = None if single else str(self.outcome_names.get(outcome, outcome))
+            yield Edge(src=self, dst=node, edge_class="next", label=label)
+
+    # --- what subclasses answer
+    def opened(self, run: StepRun, now: dt.datetime) -> dict[str, Any]:
+        """Make the rows that the step begins with; returns what its opening record adds."""
+        return {}
+
+    def settle(self, run: StepRun, now: dt.datetime) -> str | None:
+        """The outcome that the run has now come to, or None while it stays open."""
+        return None
+
+    def unmet(self, run: StepRun) -> list[Words]:
+        """What still stands in the way of completion, in words for people."""
+        return []
+
+    def result(self, run: StepRun) -> dict[str, Any]:
+        """What the completing record says beyond the outcome."""
+        return {}
+
+    def term_ended(self, run: StepRun, now: dt.datetime) -> str | None:
+        """The scheduled moment has come: the outcome, or None when something is still unmet."""
+        return self.settle(run, now)
+
+    def form_for(self, spec: ActSpec, doing: Act) -> type[ActForm] | None:
+        """The form class of an act."""
+        if isinstance(spec.form, str):
+            return getattr(self, spec.form)(doing)
+        return spec.form
+
+    def allowed(self, spec: ActSpec, case: Case) -> Roles:
+        """The roles that may do an act."""
+        roles = getattr(self, spec.by) if isinstance(spec.by, str) else spec.by
+        return tuple(roles)
+
+    # --- terms
+    def term_in(self, case: Case) -> terms.AnyTerm | None:
+        """The step's term in this case: as set at opening, else as declared."""
+        code = case.params.get(f"{self.name}.term")
+        return terms.parse(code) if code else self.term
+
+    def begin(self, run: StepRun, now: dt.datetime) -> None:
+        """Open a run: number the round, start the term, write the opening record."""
+        case = run.process
+        run.started = now
+        run.round = StepRun.objects.filter(process=case, name=self.name).count()
+        term = self.term_in(case)
+        if term is not None:
+            self.start_term(run, term, now)
+        run.save()
+        body = self.opened(run, now)
+        run.save()
+        records.append(
+            case,
+            act="step.opened",
+            at=now,
+            party=Party.clock(),
+            body={**term_body(run), **body},
+            run=run,
+        )
+
+    def start_term(self, run: StepRun, term: terms.AnyTerm, now: dt.datetime) -> None:
+        """Set the run's term from now on; the sweep looks at the run when it ends."""
+        deadline = terms.end_of(term, now, calendars.current())
+        run.term = term.code
+        run.starts_on = deadline.start
+        run.ends_on = deadline.ends_on
+        run.ends_at = deadline.ends_at
+        run.term_rule = deadline.rule
+        run.provisional = deadline.provisional
+        run.scheduled = deadline.ends_at
+        run.overdue_at = None
+
+    # --- what the clock does
+    @act("term.ended", title=_("期限届满"), by=("clock",), page=False)
+    def _term_ended(self, doing: Act) -> Written:
+        run, now = doing.open_run, doing.at
+        outcome = self.term_ended(run, now)
+        if outcome is not None or run.scheduled is None or run.scheduled > now:
+            run.save()
+            return Written({"phase": run.phase} if run.phase else {}, outcome=outcome)
+        run.scheduled = None
+        run.overdue_at = now
+        run.save()
+        return Written({"overdue": True})
+
+    @act("term.recomputed", title=_("期限重新计算"), by=("clock",), page=False)
+    def _term_recomputed(self, doing: Act) -> Written:
+        run = doing.open_run
+        assert run.starts_on is not None
+        before = run.ends_on
+        deadline = terms.end_of(terms.parse(run.term), run.starts_on, calendars.current())
+        run.ends_on, run.ends_at = deadline.ends_on, deadline.ends_at
+        run.term_rule, run.provisional = deadline.rule, deadline.provisional
+        run.scheduled = deadline.ends_at
+        run.save()
+        return Written({**term_body(run), "before": before.isoformat() if before else ""})
+
+
+def term_body(run: StepRun) -> dict[str, Any]:
+    """A run's term as its record states it."""
+    if not run.ends_on or not run.starts_on:
+        return {}
+    body: dict[str, Any] = {
+        "term": run.term,
+        "starts_on": run.starts_on.isoformat(),
+        "ends_on": run.ends_on.isoformat(),
+        "rule": run.term_rule,
+    }
+    if run.provisional:
+        body["provisional"] = True
+    return body
+
+
+def refuse(message: Words, *, field: str = "", code: str = "invalid") -> Refused:
+    """A refusal with a message for people, at a field where there is one."""
+    return Refused(code, message, {field: [str(message)]} if field else None)
+
+
+# --- the nodes between steps -------------------------------------------------------------------
+
+
+class _OneCase:
+    """Activations of gateways share the case object that the act holds."""
+
+    def __init__(self, task: StepRun) -> None:
+        held = in_hand(task.process_id)
+        if held is not None:
+            task.process = held
+        super().__init__(task)  # type: ignore[call-arg]
+
+
+class OpeningActivation(_OneCase, nodes.StartHandle.activation_class):  # type: ignore[misc,name-defined]
+    """The start of a case that the door has already saved."""
+
+
+class Opening(nodes.StartHandle):
+    """Where a procedure begins (启动)."""
+
+    activation_class = OpeningActivation
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.task_title = _("启动")
+        self._declared: Any = None
+
+    def Next(self, node: Any, **_kwargs: Any) -> Opening:  # noqa: N802
+        """The first step."""
+        self._declared = node
+        return self
+
+    def _resolve(self, cls: Any) -> None:
+        self._next = this.resolve(cls, self._declared)
+
+
+class TogetherActivation(_OneCase, nodes.Split.activation_class):  # type: ignore[misc,name-defined]
+    """Opens every branch."""
+
+
+class Together(nodes.Split):
+    """Steps that run beside one another (并行); they meet in a `Meet`."""
+
+    activation_class = TogetherActivation
+
+    def __init__(self, *branches: Any) -> None:
+        super().__init__()
+        self.task_title = _("并行")
+        self._declared = branches
+
+    def _resolve(self, instance: Any) -> None:
+        self._activate_next = [
+            (this.resolve(instance, node), None, None) for node in self._declared
+        ]
+
+
+class MeetActivation(_OneCase, nodes.Join.activation_class):  # type: ignore[misc,name-defined]
+    """Waits for every branch."""
+
+
+class Meet(nodes.Join):
+    """Where steps that ran beside one another meet: all must be done (汇合)."""
+
+    activation_class = MeetActivation
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.task_title = _("汇合")
+        self._declared: Any = None
+
+    def Next(self, node: Any, **_kwargs: Any) -> Meet:  # noqa: N802
+        """What follows when all branches are done."""
+        self._declared = node
+        return self
+
+    def _resolve(self, cls: Any) -> None:
+        self._next = this.resolve(cls, self._declared)
+
+
+class ClosingActivation(_OneCase, nodes.End.activation_class):  # type: ignore[misc,name-defined]
+    """Ends the case, with a record of how it ended."""
+
+    @Activation.status.transition(source=STATUS.NEW)
+    def activate(self) -> None:
+        """Close the case."""
+        now = clock.now()
+        case = self.process
+        self.task.started = now
+        case.outcome = self.flow_task.name
+        case.status = STATUS.DONE
+        case.finished = now
+        records.append(
+            case,
+            act="case.closed",
+            at=now,
+            party=Party.clock(),
+            body={"outcome": self.flow_task.name},
+        )
+        case.save()
+        self.flow_task.closed(case, now)
+
+
+class Closing(nodes.End):
+    """Where a case ends (办结), with a name for how."""
+
+    activation_class = ClosingActivation
+
+    def __init__(self, title: Words, *, good: bool = True) -> None:
+        super().__init__()
+        self.task_title = title
+        self.good = good
+
+    def closed(self, case: Case, now: dt.datetime) -> None:
+        """Tell the run that opened this case, if it is a child."""
+        if case.parent_id is not None:
+            from .children import child_closed
+
+            child_closed(case, now)

@@ -1,0 +1,10 @@
+"""Stub until written."""
+
+from django.db import models
+
+from ..models.case import StepRun
+
+
+class LedgerEntry(models.Model):
+    run = models.ForeignKey(StepRun, on_delete=models.PROTECT, related_name="ledgerentrys")
+

@@ -1,0 +1,97 @@
+"""Task (办理): one office, committee or person does one thing and says what came of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, ClassVar
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from ..acts import Act, Written
+from ..models.case import StepRun
+from ..uploads import UploadField
+from .base import ActForm, Step, Words, act
+
+
+class TaskForm(ActForm):
+    """The least that a task asks. Procedures give forms of their own, which publish by default.
+
+    `private_fields` enter the record as salted digests only; every other field is public.
+    """
+
+    private_fields: ClassVar[tuple[str, ...]] = ()
+
+    def outcome(self) -> str | None:
+        """The outcome that the answers mean; None leaves the choice to the ``outcome`` field."""
+        return None
+
+    def public(self) -> dict[str, Any]:
+        """What the record says: every field that is not private, as JSON without floats."""
+        return {
+            name: plain(value)
+            for name, value in self.cleaned_data.items()
+            if name not in (*self.private_fields, "chosen")
+            and not isinstance(self.fields[name], UploadField)
+            and value not in (None, "", [])
+        }
+
+
+class NoteForm(TaskForm):
+    """A note on what was done."""
+
+    note = forms.CharField(
+        label=_("办理情况"), max_length=2000, widget=forms.Textarea(attrs={"rows": 6})
+    )
+
+
+def plain(value: Any) -> Any:
+    """A form's value as JSON holds it: exact numbers as strings, dates in ISO form."""
+    if isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, (dt.date, dt.datetime)):
+        return value.isoformat()
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(name): plain(item) for name, item in value.items()}
+    return str(value)
+
+
+class Task(Step):
+    """One party of `by` does it, once, with the form of the procedure.
+
+    With more than one outcome declared, the form asks which (with the words of `On`).
+    """
+
+    kind = "task"
+
+    def __init__(
+        self, *, title: Words, form: type[TaskForm] = NoteForm, **kwargs: Any
+    ) -> None:
+        super().__init__(title=title, **kwargs)
+        self.form = form
+
+    def task_form(self, _doing: Act) -> type[ActForm]:
+        """The procedure's form, with the choice of outcome where there is one."""
+        if len(self.outcomes_to) < 2 or self.form.outcome is not TaskForm.outcome:
+            return self.form
+        choices = [(code, self.outcome_names.get(code, code)) for code in self.outcomes_to]
+        field = forms.ChoiceField(label=_("办理结果"), choices=choices, widget=forms.RadioSelect)
+        return type(f"{self.form.__name__}WithOutcome", (self.form,), {"chosen": field})
+
+    @act("task.done", title=_("办理"), by="by", form="task_form")
+    def do(self, doing: Act) -> Written:
+        """Write down what was done and go on with its outcome."""
+        form: TaskForm = doing.form
+        outcome = form.outcome() or doing.data.get("chosen") or next(iter(self.outcomes_to))
+        body = form.public()
+        private = {n: plain(doing.data[n]) for n in form.private_fields if doing.data.get(n)}
+        run = doing.open_run
+        run.data = {**run.data, **body}
+        run.save(update_fields=["data"])
+        return Written({**body, "outcome": outcome}, private, outcome=outcome)
+
+    def unmet(self, run: StepRun) -> list[Words]:
+        """The task itself."""
+        return [_("尚未办理")]

@@ -1,0 +1,166 @@
+"""Uploaded files: checked by content, stripped of what cameras add, kept under names of our own.
+
+A file is what its bytes say, never what its name or the browser says. Pictures are written anew, so
+that neither place and device (EXIF) nor anything hidden behind the picture survives. Everything is
+served as a download from `portal`, never from a folder of the web server.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import puremagic
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext_lazy as _
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from .models.case import StepRun
+from .models.record import Attachment
+
+MAX_PIXELS = 60_000_000
+MAX_SIDE = 4096
+PICTURES = {"JPEG": ("image/jpeg", "jpg"), "PNG": ("image/png", "png"), "WEBP": ("image/webp", "webp")}
+PDF = ("application/pdf", "pdf")
+_ACTION = re.compile(rb"/(?:JavaScript|Launch|EmbeddedFile|JS\s*[(<])")
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A checked file, ready to be kept."""
+
+    content: bytes
+    media_type: str
+    extension: str
+    field: str
+    label: str
+    public: bool
+
+
+def checked(file: UploadedFile, *, pictures_only: bool = False) -> tuple[bytes, str, str]:
+    """Content, media type and extension of an upload; raises ValidationError with what to do."""
+    limit = settings.SANWEN_UPLOAD_MAX_BYTES
+    if file.size is None or file.size == 0:
+        raise ValidationError(_("文件是空的,请重新选择。"))
+    if file.size > limit:
+        raise ValidationError(
+            _("文件超过%(size)sMB,请压缩后再上传。") % {"size": limit // 2**20}
+        )
+    content = file.read()
+    file.seek(0)
+    if content.startswith(b"%PDF-"):
+        if pictures_only:
+            raise ValidationError(_("此处只能上传照片(JPEG、PNG或WebP)。"))
+        if b"%%EOF" not in content[-2048:]:
+            raise ValidationError(_("PDF文件不完整,请重新导出后上传。"))
+        if _carries_action(content):
+            raise ValidationError(_("PDF文件含有脚本或嵌入的程序,不能接收;请打印为PDF后再上传。"))
+        return content, *PDF
+    try:
+        with Image.open(io.BytesIO(content)) as probe:
+            kind = probe.format or ""
+            if kind not in PICTURES:
+                raise ValidationError(_unknown(content))
+            if probe.width * probe.height > MAX_PIXELS:
+                raise ValidationError(_("照片尺寸过大,请缩小后再上传。"))
+            picture = ImageOps.exif_transpose(probe)
+            picture.thumbnail((MAX_SIDE, MAX_SIDE))
+            if kind == "JPEG" and picture.mode not in ("RGB", "L"):
+                picture = picture.convert("RGB")
+            clean = Image.new(picture.mode, picture.size)
+            if picture.mode == "P" and picture.getpalette() is not None:
+                clean.putpalette(picture.getpalette() or [])
+            clean.paste(picture)
+            out = io.BytesIO()
+            clean.save(out, format=kind, **({"quality": 88} if kind == "JPEG" else {}))
+    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise ValidationError(_unknown(content)) from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValidationError(_("照片已损坏,请重新拍摄或另存后上传。")) from error
+    return out.getvalue(), *PICTURES[kind]
+
+
+def _carries_action(content: bytes) -> bool:
+    return _ACTION.search(content) is not None
+
+
+def _unknown(content: bytes) -> Any:
+    try:
+        found = puremagic.from_string(content)
+    except (puremagic.PureError, ValueError):
+        found = ""
+    if found:
+        return _("不能接收%(kind)s类文件,请上传PDF或照片(JPEG、PNG、WebP)。") % {"kind": found}
+    return _("无法识别该文件,请上传PDF或照片(JPEG、PNG、WebP)。")
+
+
+class _ManyFiles(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class UploadField(forms.FileField):
+    """One or more files, each checked by its content. Cleans to a list of `Upload`.
+
+    `public`: shown to everybody on the case page; otherwise only to officers and the author.
+    """
+
+    def __init__(
+        self,
+        *,
+        many: bool = True,
+        most: int = 9,
+        public: bool = False,
+        pictures_only: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        self.many, self.most, self.public, self.pictures_only = many, most, public, pictures_only
+        accept = "image/jpeg,image/png,image/webp"
+        attrs = {"accept": accept if pictures_only else accept + ",application/pdf"}
+        widget = (_ManyFiles if many else forms.FileInput)(attrs=attrs)
+        super().__init__(widget=widget, **kwargs)
+
+    def clean(self, data: Any, initial: Any = None) -> Any:
+        """Check every file; see `checked`."""
+        files = [f for f in (data if isinstance(data, (list, tuple)) else [data]) if f]
+        if not files:
+            if self.required:
+                raise ValidationError(self.error_messages["required"], code="required")
+            return []
+        if len(files) > (self.most if self.many else 1):
+            raise ValidationError(_("最多上传%(most)s个文件。") % {"most": self.most})
+        uploads = []
+        for file in files:
+            content, media_type, extension = checked(file, pictures_only=self.pictures_only)
+            label = str(self.label or _("附件"))
+            uploads.append(Upload(content, media_type, extension, "", label, self.public))
+        return uploads
+
+
+def keep(uploads: list[Upload], run: StepRun | None) -> list[Attachment]:
+    """Store checked files. The bytes are on disk before the act commits; an act that fails leaves
+    at most an unreferenced file, never a record without its file."""
+    kept = []
+    for number, upload in enumerate(uploads, start=1):
+        uid = uuid.uuid4()
+        attachment = Attachment(
+            uid=uid,
+            name=f"{uid.hex}.{upload.extension}",
+            run=run,
+            field=upload.field,
+            label=f"{upload.label} {number}" if len(uploads) > 1 else upload.label,
+            media_type=upload.media_type,
+            size=len(upload.content),
+            sha256=hashlib.sha256(upload.content).hexdigest(),
+            public=upload.public,
+        )
+        attachment.file.save(attachment.name, ContentFile(upload.content), save=True)
+        kept.append(attachment)
+    return kept
