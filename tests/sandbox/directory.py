@@ -1,0 +1,43 @@
+"""A directory of parties that tests fill by hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from workflows.parties import Member, Party
+
+
+class SandboxDirectory:
+    """Everyone holds what they claim, unless their key stands in `denied`."""
+
+    denied: set[str] = set()
+    groups: dict[str, list[Member]] = defaultdict(list)
+    rolls: dict[str, list[Any]] = defaultdict(list)
+
+    @classmethod
+    def reset(cls) -> None:
+        """Forget everything between tests."""
+        cls.denied = set()
+        cls.groups = defaultdict(list)
+        cls.rolls = defaultdict(list)
+
+    def parties_of(self, user: Any, community: Any, at: dt.datetime) -> Sequence[Party]:
+        return [Party("office", f"person:{user.pk}", user.pk)] if user.is_authenticated else []
+
+    def holds(self, party: Party, community: Any, at: dt.datetime) -> bool:
+        return party.key not in self.denied
+
+    def members(self, group: str, community: Any) -> Sequence[Member]:
+        return self.groups[group]
+
+    def roll(self, electorate: str, community: Any) -> Sequence[Any]:
+        return self.rolls[electorate]
+
+    def names(self, keys: Iterable[str]) -> dict[str, str]:
+        return {key: f"示例{key}" for key in keys}
+
+    def may_oversee(self, user: Any, community: Any, at: dt.datetime) -> bool:
+        return bool(getattr(user, "is_authenticated", False))
