@@ -129,6 +129,11 @@ def _names_in_order(cls: type) -> list[str]:
     return names
 
 
+def all_declared() -> list[type[Procedure]]:
+    """Every declared version of every procedure."""
+    return list(_declared.values())
+
+
 def versions(code: str) -> list[type[Procedure]]:
     """Every version of a procedure, newest first."""
     found = [p for (known, _version), p in _declared.items() if known == code]

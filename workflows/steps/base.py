@@ -148,6 +148,8 @@ class Step(Node):
     """Names the templates of the step: ``steps/<kind>.html``."""
     outcomes: ClassVar[dict[str, Words]] = {"done": _("完成")}
     """Outcome codes of this kind of step, with what people read."""
+    optional_outcomes: ClassVar[frozenset[str]] = frozenset()
+    """Outcomes that a procedure need not lead anywhere, since the step then does not have them."""
     outcome_names: dict[str, Words]
     acts: ClassVar[dict[str, ActSpec]] = {}
     bpmn_element = "userTask"
@@ -235,6 +237,16 @@ class Step(Node):
     def term_ended(self, run: StepRun, now: dt.datetime) -> str | None:
         """The scheduled moment has come: the outcome, or None when something is still unmet."""
         return self.settle(run, now)
+
+    def faults(self) -> Iterator[str]:
+        """What is wrong with how the step is declared, in words for the procedure's author."""
+        if not self.title:
+            yield "no title"
+        for outcome in self.outcomes:
+            if outcome not in self.outcomes_to and outcome not in self.optional_outcomes:
+                yield f"the outcome {outcome!r} leads nowhere"
+        if not self.by:
+            yield "nobody handles it"
 
     def form_for(self, spec: ActSpec, doing: Act) -> type[ActForm] | None:
         """The form class of an act."""

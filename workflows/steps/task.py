@@ -65,6 +65,7 @@ class Task(Step):
     """
 
     kind = "task"
+    optional_outcomes = frozenset({"done"})
 
     def __init__(
         self, *, title: Words, form: type[TaskForm] = NoteForm, **kwargs: Any

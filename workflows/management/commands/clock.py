@@ -1,0 +1,32 @@
+"""``manage.py clock``: the process that fires terms."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from workflows import sweep
+
+
+class Command(BaseCommand):
+    """Sweep due terms every few seconds, until told to stop. Any number may run."""
+
+    help = "Fires terms that have run out, every few seconds. Safe to run in several copies."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """How often, or once."""
+        parser.add_argument("--every", type=float, default=5.0, help="seconds between sweeps")
+        parser.add_argument("--once", action="store_true", help="sweep once and stop")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run."""
+        if options["once"]:
+            self.stdout.write(f"{sweep.sweep()} fired")
+            return
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        sweep.run_forever(options["every"], stop)

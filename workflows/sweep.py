@@ -1,0 +1,100 @@
+"""The sweep: what happens when a term runs out. Safe to run in many copies, and to kill at any time.
+
+Each due run is one act of the clock through the one door. The door locks the case and looks at the
+run again, so that of several sweeps that saw the same run only the first does anything.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+
+from django.db import OperationalError, close_old_connections
+
+from . import acts, calendars, clock
+from .models.case import StepRun
+from .parties import Party
+
+log = logging.getLogger("sanwen.sweep")
+
+
+def due(now: dt.datetime) -> list[tuple[int, int, str]]:
+    """Runs whose scheduled moment has come: key, case and step, the longest due first."""
+    return list(
+        StepRun.objects.filter(
+            finished__isnull=True,
+            scheduled__lte=now,
+            process__suspended_at__isnull=True,
+            process__finished__isnull=True,
+        )
+        .order_by("scheduled", "pk")
+        .values_list("pk", "process_id", "name")[:500]
+    )
+
+
+def sweep() -> int:
+    """Fire every due term once; returns how many fired.
+
+    A provisional term (one that reaches a year whose days off are not yet announced) fires nothing:
+    once the year is loaded it is computed again, with a record.
+    """
+    fired = 0
+    recompute_provisional()
+    while batch := due(clock.now()):
+        progress = 0
+        for run_id, case_id, name in batch:
+            try:
+                if _fire(run_id, case_id, name):
+                    progress += 1
+            except acts.Refused as refused:
+                log.info("run %s not fired: %s", run_id, refused.code)
+            except OperationalError:
+                log.warning("run %s is locked; the next sweep takes it", run_id)
+            except Exception:  # one broken case must not stop the terms of all others
+                log.exception("run %s failed to fire", run_id)
+        fired += progress
+        if not progress:
+            break
+    return fired
+
+
+def _fire(run_id: int, case_id: int, name: str) -> bool:
+    run = StepRun.objects.only("provisional", "scheduled", "finished").get(pk=run_id)
+    if run.provisional or run.finished or run.scheduled is None or run.scheduled > clock.now():
+        return False
+    acts.perform(case_id, name, "term.ended", Party.clock(), key=_key(run))
+    return True
+
+
+def _key(run: StepRun) -> str:
+    # The same due moment of the same run fires once, whichever sweep comes first.
+    assert run.scheduled is not None
+    return f"clock:{run.pk}:{run.scheduled.timestamp():.0f}"
+
+
+def recompute_provisional() -> int:
+    """Compute provisional terms again whose years have been loaded meanwhile; returns how many."""
+    calendar = calendars.current()
+    open_runs = StepRun.objects.filter(
+        provisional=True, finished__isnull=True, ends_on__isnull=False
+    ).filter(process__finished__isnull=True, process__suspended_at__isnull=True)
+    count = 0
+    for run in open_runs:
+        assert run.ends_on is not None
+        if not calendar.is_loaded(run.ends_on.year):
+            continue
+        key = f"recount:{run.pk}:{run.ends_on.isoformat()}"
+        acts.perform(run.process_id, run.name, "term.recomputed", Party.clock(), key=key)
+        count += 1
+    return count
+
+
+def run_forever(pause: float, stop: object) -> None:
+    """Sweep every `pause` seconds until `stop` (a threading.Event) is set."""
+    while not stop.wait(pause):  # type: ignore[attr-defined]
+        try:
+            sweep()
+        except OperationalError:
+            log.warning("the database does not answer; trying again")
+        finally:
+            close_old_connections()
