@@ -1,0 +1,200 @@
+"""What the tasks of the renovation procedure ask. Every field is published unless named private."""
+
+from __future__ import annotations
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from workflows.steps.task import TaskForm
+from workflows.uploads import UploadField
+
+from . import rules
+
+
+def _text(label: object, *, rows: int = 4, most: int = 1000, **kwargs: object) -> forms.CharField:
+    return forms.CharField(
+        label=label, max_length=most, widget=forms.Textarea(attrs={"rows": rows}), **kwargs
+    )
+
+
+class SurveyForm(TaskForm):
+    """Does the estate qualify; were policy and reference prices explained and posted (A)."""
+
+    built_before = forms.IntegerField(label=_("建成年份"), min_value=1949, max_value=2100)
+    buildings = forms.IntegerField(label=_("楼栋数"), min_value=1, max_value=500)
+    households = forms.IntegerField(label=_("户数"), min_value=1, max_value=50_000)
+    findings = _text(_("摸底情况"))
+    policy_explained = forms.BooleanField(label=_("已向居民讲解改造政策"))
+    reference_prices = UploadField(
+        label=_("造价参考标准(公示栏张贴件)"), public=True, required=False
+    )
+
+
+class ApplicationForm(TaskForm):
+    """The application from below: facts, faults and the pledged share, which the review scores."""
+
+    applicant = forms.ChoiceField(
+        label=_("申请方"),
+        choices=[
+            ("residents_committee", _("居民委员会")),
+            ("owners_committee", _("业主委员会")),
+            ("households", _("居民联名")),
+        ],
+    )
+    supporters = forms.IntegerField(label=_("同意申请的户数"), min_value=1, max_value=50_000)
+    faults = _text(_("存在的主要问题"))
+    wishes = _text(_("希望改造的内容"))
+    pledged_percent = forms.IntegerField(
+        label=_("居民承诺出资比例(%)"), min_value=0, max_value=100
+    )
+    papers = UploadField(label=_("申请材料"), public=False, required=False)
+
+
+class AfterLostBallotForm(TaskForm):
+    """Where a lost ballot leads: back to the needs, or shelved."""
+
+    reason = _text(_("理由(将公开)"))
+
+
+class PlanForm(TaskForm):
+    """A version of the plan, with its drawings."""
+
+    version = forms.CharField(label=_("方案版本"), max_length=20)
+    changes = _text(_("方案要点与较上一版的修改"))
+    cost_yuan = forms.DecimalField(
+        label=_("估算造价(元)"), min_value=0, max_digits=14, decimal_places=2
+    )
+    drawings = UploadField(label=_("方案图纸"), public=True)
+
+
+class DrawingsForm(TaskForm):
+    """The construction drawings, filed."""
+
+    filing_number = forms.CharField(label=_("施工图审查备案号"), max_length=40)
+    summary = _text(_("施工图说明"))
+    drawings = UploadField(label=_("施工图"), public=True)
+
+
+class ReturnChoiceForm(TaskForm):
+    """An upheld objection sends the design back: to the plan or to the drawings."""
+
+    reason = _text(_("修改要求(将公开)"))
+
+
+class FundingForm(TaskForm):
+    """Whether residents pay a share, and how."""
+
+    reason = _text(_("出资方案说明"))
+    share_yuan = forms.DecimalField(
+        label=_("居民出资总额(元)"), min_value=0, max_digits=14, decimal_places=2, initial=0
+    )
+
+
+class StartOnSiteForm(TaskForm):
+    """Works begin: who builds, from when to when."""
+
+    contract_number = forms.CharField(label=_("施工合同编号"), max_length=60)
+    starts = forms.DateField(label=_("开工日期"), widget=forms.DateInput(attrs={"type": "date"}))
+    ends = forms.DateField(label=_("计划竣工日期"), widget=forms.DateInput(attrs={"type": "date"}))
+
+    def clean(self) -> dict[str, object]:
+        """The end is not before the start."""
+        cleaned = super().clean() or {}
+        if (
+            cleaned.get("starts")
+            and cleaned.get("ends")
+            and cleaned["ends"] < cleaned["starts"]
+        ):
+            self.add_error("ends", _("竣工日期不能早于开工日期。"))
+        return cleaned
+
+
+class RectifyForm(TaskForm):
+    """What was put right after a failed acceptance, item by item."""
+
+    items = _text(_("整改事项"))
+    measures = _text(_("整改措施与结果"))
+    photos = UploadField(label=_("整改照片"), public=True, pictures_only=True)
+
+
+class HandoverForm(TaskForm):
+    """Handover to long-term management, with the warranty terms that will be reminded of."""
+
+    keeper = forms.CharField(label=_("管理单位"), max_length=60)
+    duties = _text(_("管理职责与服务标准"))
+    warranty_months = forms.IntegerField(label=_("质量保修期(月)"), min_value=1, max_value=120)
+    agreement = UploadField(label=_("管理协议"), public=True, required=False)
+
+
+# --- tender lots -----------------------------------------------------------------------------
+
+
+class TenderDocumentsForm(TaskForm):
+    """The tender documents as issued."""
+
+    method = forms.ChoiceField(
+        label=_("招标方式"), choices=[("open", _("公开招标"))], initial="open"
+    )
+    scope = _text(_("招标范围与要求"))
+    documents = UploadField(label=_("招标文件"), public=True)
+
+
+class BidOpeningForm(TaskForm):
+    """Who bid, read out in public. Fewer than three: tendered anew (Tender Law 28)."""
+
+    bidders = _text(_("投标单位及报价(每行一家)"), rows=6)
+
+    def clean_bidders(self) -> list[str]:
+        """One bidder a line, none twice."""
+        lines = [" ".join(line.split()) for line in self.cleaned_data["bidders"].splitlines()]
+        bidders = [line for line in lines if line]
+        if len(set(bidders)) != len(bidders):
+            raise forms.ValidationError(_("同一投标单位不能重复登记。"))
+        return bidders
+
+    def outcome(self) -> str:
+        """Enough bidders, or tendered anew."""
+        return "opened" if rules.bidders_suffice(len(self.cleaned_data["bidders"])) else "anew"
+
+
+class EvaluationForm(TaskForm):
+    """The committee's report: a lawful committee and its ranked candidates."""
+
+    members = forms.IntegerField(label=_("评标委员会人数"), min_value=1, max_value=99)
+    experts = forms.IntegerField(label=_("其中技术、经济专家人数"), min_value=0, max_value=99)
+    candidates = _text(_("中标候选人(按名次,每行一家)"), rows=4)
+    report = _text(_("评标意见"))
+
+    FAULTS = {
+        "few": _("评标委员会成员应为五人以上(招标投标法第三十七条)。"),
+        "even": _("评标委员会成员人数应为单数(招标投标法第三十七条)。"),
+        "experts": _("专家不得少于成员总数的三分之二(招标投标法第三十七条)。"),
+    }
+
+    def clean_candidates(self) -> list[str]:
+        """Ranked, none twice."""
+        lines = [" ".join(line.split()) for line in self.cleaned_data["candidates"].splitlines()]
+        candidates = [line for line in lines if line]
+        if not candidates or len(set(candidates)) != len(candidates):
+            raise forms.ValidationError(_("请按名次每行填写一家,不得重复。"))
+        return candidates
+
+    def clean(self) -> dict[str, object]:
+        """The committee is lawful."""
+        cleaned = super().clean() or {}
+        members, experts = cleaned.get("members"), cleaned.get("experts")
+        if isinstance(members, int) and isinstance(experts, int):
+            if experts > members:
+                self.add_error("experts", _("专家人数不能多于委员会人数。"))
+            for fault in rules.committee_faults(members, experts):
+                self.add_error("experts" if fault == "experts" else "members", self.FAULTS[fault])
+        return cleaned
+
+
+class AwardForm(TaskForm):
+    """The winner, and the price."""
+
+    winner = forms.CharField(label=_("中标单位"), max_length=80)
+    price_yuan = forms.DecimalField(
+        label=_("中标价(元)"), min_value=0, max_digits=14, decimal_places=2
+    )
