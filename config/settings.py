@@ -230,6 +230,7 @@ SILENCED_SYSTEM_CHECKS: list[str] = []
 
 # --- the engine
 SANWEN_DIRECTORY = "processes.community.directory.CommunityDirectory"
+SANWEN_SUPERVISION_CONTACT = env("SANWEN_SUPERVISION_CONTACT", default="")
 SANWEN_UPLOAD_MAX_BYTES = env.int("SANWEN_UPLOAD_MAX_BYTES", default=20 * 2**20)
 
 LOGGING = {

@@ -178,3 +178,28 @@ def append(
 def flush(case: Case) -> None:
     """Store how far the case's chain has come; once at the end of an act."""
     Case.objects.filter(pk=case.pk).update(length=case.length, head=case.head)
+
+
+def links(before: Record | None, record: Record) -> bool:
+    """Whether a record names the hash of the one before it (or none, at position 0)."""
+    prev = record.content.get("prev")
+    if record.seq == 0:
+        return prev is None
+    if before is None or prev is None:
+        return False
+    return base64.b64decode(prev) == leaf_hash(before.canonical.encode())
+
+
+def first_fault(case: Case) -> int | None:
+    """The first position at which the chain of a case does not hold, or None when all of it does."""
+    before: Record | None = None
+    expected = 0
+    for record in Record.objects.filter(case=case).order_by("seq").iterator(chunk_size=500):
+        sound = leaf_hash(record.canonical.encode()) == bytes(record.leaf_hash)
+        if record.seq != expected or not sound or not links(before, record):
+            return expected
+        before, expected = record, expected + 1
+    if expected != case.length:
+        return expected
+    head = bytes(before.leaf_hash) if before else None
+    return None if head == (bytes(case.head) if case.head else None) else expected

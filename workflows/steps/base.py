@@ -238,6 +238,28 @@ class Step(Node):
         """The scheduled moment has come: the outcome, or None when something is still unmet."""
         return self.settle(run, now)
 
+    def offered(self, spec: ActSpec, run: StepRun) -> bool:
+        """Whether an act makes sense in the run's phase; the page then offers it. Not a guard."""
+        return True
+
+    def page(self, run: StepRun) -> dict[str, Any]:
+        """What the public page of a run shows; a constant number of queries."""
+        return {}
+
+    def beside(self, run: StepRun, spec: ActSpec, query: Any) -> dict[str, Any]:
+        """What the page of an act shows beside its form (the papers to sign, the opinion to answer);
+        `query` is the page's query string. For those who may do the act; may hold clear values."""
+        return {}
+
+    def answers(self, record: Any) -> list[dict[str, Any]]:
+        """What became of the act behind a record of this step (the reply to an opinion): dicts with
+        `outcome`, `outcome_label`, `reason`, `at`; for its author and for the receipt."""
+        return []
+
+    def desk(self, run: StepRun) -> dict[str, Any]:
+        """What those who handle the step see besides; may hold clear values."""
+        return {}
+
     def faults(self) -> Iterator[str]:
         """What is wrong with how the step is declared, in words for the procedure's author."""
         if not self.title:

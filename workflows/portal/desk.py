@@ -1,0 +1,379 @@
+"""Pages for people who act: the page of an act, my matters, the inbox, opening a case."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any
+
+import segno
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django_ratelimit.decorators import ratelimit
+from viewflow.workflow.status import STATUS
+
+from .. import acts, clock, records
+from .. import procedure as procedures
+from ..models.case import Case, Community, StepRun
+from ..models.record import Trace
+from ..parties import Party, directory
+from ..steps.base import Step
+from . import readers, words
+from .viewer import RESIDENTS, Offer, Viewer
+from .views import context, find_case
+
+
+class PaperForm(forms.Form):
+    """Whose paper form it is, and of which day."""
+
+    resident = forms.CharField(
+        label=gettext_lazy("户室"),
+        help_text=gettext_lazy("按名册填写,例如 3号楼2单元501室。"),
+        max_length=80,
+    )
+    happened_on = forms.DateField(
+        label=gettext_lazy("填表日期"), widget=forms.DateInput(attrs={"type": "date"})
+    )
+
+    def __init__(self, *args: Any, case: Case, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.case = case
+        self.fields["resident"].widget.attrs["list"] = "residents"
+
+    def clean_resident(self) -> str:
+        """The key of the household with that label."""
+        wanted = "".join(self.cleaned_data["resident"].split())
+        for member in directory().members("households", self.case.community):
+            if "".join(member.label.split()) == wanted:
+                return member.key
+        raise forms.ValidationError(_("名册中没有这一户,请核对后重填。"))
+
+    def clean_happened_on(self) -> dt.date:
+        """Not in the future."""
+        day: dt.date = self.cleaned_data["happened_on"]
+        if day > clock.today():
+            raise forms.ValidationError(_("填表日期不能晚于今天。"))
+        return day
+
+
+def _offer(request: HttpRequest, case: Case, step: str, act: str, paper: bool) -> Offer:
+    """The act that the page is for, or 403 with a reason, or 404."""
+    viewer = Viewer(request.user, case)
+    run: StepRun | None = None
+    node: Any = case.declared.case_acts
+    if step != acts.CASE:
+        node = case.declared._nodes_by_name.get(step)
+        if not isinstance(node, Step):
+            raise Http404
+        run = (
+            StepRun.objects.filter(process=case, name=step, status=STATUS.STARTED)
+            .order_by("-pk")
+            .first()
+        )
+        if run is not None:
+            run.process = case
+    spec = node.acts.get(act)
+    if spec is None or not spec.page:
+        raise Http404
+    parties = viewer.parties_for(node, spec)
+    if paper:
+        admits = set(node.allowed(spec, case)).intersection(RESIDENTS)
+        parties = (viewer.typist,) if viewer.typist and admits else ()
+    if not parties:
+        raise PermissionDenied
+    return Offer(case, run, node, spec, parties, paper=paper)
+
+
+@login_required
+@ratelimit(key="user", rate="120/m", method="POST", block=True)
+def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
+    """The page of one act: shows its form, and sends it through the one door."""
+    case = find_case(number)
+    offer = _offer(request, case, step, act, "paper" in request.GET)
+    closed = None
+    if offer.run is None and step != acts.CASE:
+        closed = _("该环节尚未开始或者已经结束。")
+    doing = acts.Act(case, offer.run, offer.spec, offer.parties[0], clock.now())
+    form_class = None if closed else offer.step.form_for(offer.spec, doing)
+    posted = request.method == "POST" and not closed
+    initial = {name: value for name, value in request.GET.items() if name != "paper"}
+    data, files = (request.POST, request.FILES) if posted else (None, None)
+    form = form_class(data, files, act=doing, initial=initial) if form_class else None
+    paper_form = PaperForm(data, case=case) if offer.paper else None
+    refused: acts.Refused | None = None
+    if posted:
+        done, refused = _send(request, offer, paper_form)
+        if done is not None:
+            return redirect(f"/cases/{number}/done/{done.record.seq}/")
+        if refused is not None and form is not None:
+            form.is_valid()
+            for name, lines in refused.errors.items():
+                if name in form.fields and name not in form.errors:
+                    for line in lines:
+                        form.add_error(name, line)
+            if not refused.errors and refused.code != "invalid":
+                form.add_error(None, str(refused))
+            elif not form.errors:
+                form.add_error(None, str(refused))
+    members = directory().members("households", case.community) if offer.paper else ()
+    return render(
+        request,
+        "portal/act.html",
+        context(
+            request,
+            "my",
+            case=case,
+            run=offer.run,
+            step=offer.step,
+            spec=offer.spec,
+            offer=offer,
+            form=form,
+            paper_form=paper_form,
+            members=members,
+            closed=closed,
+            refused=refused,
+            parties=[
+                (party.key, party.label or words.role_title(party.role))
+                for party in offer.parties
+            ],
+            chosen=request.POST.get("as", request.GET.get("as", "")),
+            beside=offer.step.beside(offer.run, offer.spec, request.GET) if offer.run else {},
+            beside_template=f"steps/{offer.step.kind}_beside.html",
+            idempotency_key=request.POST.get("idempotency_key") or uuid.uuid4().hex,
+        ),
+        status=422 if posted else 200,
+    )
+
+
+def _send(
+    request: HttpRequest, offer: Offer, paper_form: PaperForm | None
+) -> tuple[acts.Done | None, acts.Refused | None]:
+    chosen = request.POST.get("as", "")
+    party = next((p for p in offer.parties if p.key == chosen), offer.parties[0])
+    happened_at = None
+    if paper_form is not None:
+        if not paper_form.is_valid():
+            return None, acts.Refused("invalid", _("请核对户室和填表日期。"))
+        roles = [r for r in RESIDENTS if r in offer.step.allowed(offer.spec, offer.case)]
+        party = Viewer(request.user, offer.case).on_paper(
+            roles[0], paper_form.cleaned_data["resident"]
+        )
+        day = paper_form.cleaned_data["happened_on"]
+        if day < clock.today():
+            happened_at = timezone.make_aware(dt.datetime.combine(day, dt.time(12)))
+    key = request.POST.get("idempotency_key", "")[:64]
+    try:
+        done = acts.perform(
+            offer.case,
+            offer.run.name if offer.run else acts.CASE,
+            offer.spec.name,
+            party,
+            request.POST,
+            request.FILES,
+            happened_at=happened_at,
+            key=f"{request.user.pk}:{key}"[:64] if key else "",
+        )
+    except acts.Refused as refused:
+        return None, refused
+    return done, None
+
+
+def qr(address: str) -> SafeString:
+    """A QR code as inline SVG without styles."""
+    code = segno.make(address, error="m")
+    svg = code.svg_inline(scale=4, border=2, dark="#000", light="#fff", omitsize=False)
+    return mark_safe(svg)  # noqa: S308 - drawn by segno from our own address
+
+
+@login_required
+def act_done(request: HttpRequest, number: str, seq: int) -> HttpResponse:
+    """What was accepted, with the receipt; a reload shows it again and does nothing twice."""
+    case = find_case(number)
+    trace = (
+        Trace.objects.filter(record__case=case, record__seq=seq, user_id=request.user.pk)
+        .select_related("record__run")
+        .first()
+    )
+    if trace is None:
+        raise Http404
+    code = records.receipt_code(case, seq)
+    address = request.build_absolute_uri(f"/r/{code}/")
+    response = render(
+        request,
+        "portal/done.html",
+        context(
+            request,
+            "my",
+            case=case,
+            row=readers.record_row(case, trace.record),
+            step=words.step_title(case, trace.record.step),
+            receipt={
+                "code": code,
+                "url": address,
+                "qr": qr(address),
+                "what": words.act_title(case, trace.record.step, trace.record.act),
+                "at": clock.local(trace.record.at),
+                "case_title": case.title,
+                "case_number": case.number,
+                "hash": bytes(trace.record.leaf_hash).hex(),
+            },
+            again=_again(request, case, trace),
+        ),
+    )
+    response["Referrer-Policy"] = "no-referrer"
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _again(request: HttpRequest, case: Case, trace: Trace) -> str:
+    """Where to do the same act once more, where that makes sense (the next paper form)."""
+    run = trace.record.run
+    if run is None or run.finished:
+        return ""
+    suffix = "?paper=1" if trace.record.content["party"].get("via") == "paper" else ""
+    viewer = Viewer(request.user, case)
+    run.process = case
+    same = [o for o in viewer.offers(run, run.step) if o.spec.name == trace.record.act]
+    return f"/cases/{case.number}/do/{run.name}/{trace.record.act}/{suffix}" if same else ""
+
+
+@login_required
+def my(request: HttpRequest) -> HttpResponse:
+    """My matters: what waits for me, where I belong, everything I did and what became of it."""
+    page = Paginator(readers.my_acts(request.user), 20).get_page(request.GET.get("page"))
+    rows = []
+    for trace in page.object_list:
+        case = trace.record.case
+        rows.append(
+            {
+                **readers.record_row(case, trace.record),
+                "case": case,
+                "step": words.step_title(case, trace.record.step),
+                "receipt": f"/cases/{case.number}/done/{trace.record.seq}/",
+                "answers": readers.answers_to(trace.record),
+            }
+        )
+    return render(
+        request,
+        "portal/my.html",
+        context(
+            request,
+            "my",
+            page=page,
+            rows=rows,
+            waiting=readers.inbox(request.user),
+            cases=[readers.card(case) for case in readers.my_communities(request.user)],
+        ),
+    )
+
+
+@login_required
+def inbox(request: HttpRequest) -> HttpResponse:
+    """What waits for me, overdue first."""
+    rows = readers.inbox(request.user)
+    page = Paginator(rows, 30).get_page(request.GET.get("page"))
+    return render(
+        request,
+        "portal/inbox.html",
+        context(request, "inbox", page=page, rows=page.object_list, inbox_count=len(rows)),
+    )
+
+
+class OpenForm(forms.Form):
+    """Where, and under which title; with the terms that may be set."""
+
+    community = forms.ModelChoiceField(
+        label=gettext_lazy("地点"), queryset=Community.objects.none(), to_field_name="code"
+    )
+    title = forms.CharField(label=gettext_lazy("事项名称"), max_length=120)
+
+    def __init__(
+        self,
+        *args: Any,
+        procedure: type[procedures.Procedure],
+        communities: list[int],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        places = Community.objects.filter(pk__in=communities)
+        self.fields["community"].queryset = places  # type: ignore[attr-defined]
+        self.params: dict[str, str] = {}
+        for name, step in procedure.adjustable().items():
+            assert step.term is not None
+            assert step.adjustable is not None
+            least, most = step.adjustable
+            field = name.replace(".", "__")
+            self.params[name] = field
+            self.fields[field] = forms.IntegerField(
+                label=_("%(step)s的期限") % {"step": step.title},
+                help_text=_("可在%(least)s至%(most)s之间确定。")
+                % {"least": least, "most": most},
+                min_value=least.n,
+                max_value=most.n,
+                initial=step.term.n,
+            )
+
+    def chosen(self, procedure: type[procedures.Procedure]) -> dict[str, str]:
+        """The terms as codes."""
+        known = procedure.adjustable()
+        codes = {}
+        for name, field in self.params.items():
+            term = known[name].term
+            assert term is not None
+            codes[name] = type(term)(self.cleaned_data[field]).code
+        return codes
+
+
+@login_required
+def open_case(request: HttpRequest, code: str) -> HttpResponse:
+    """Open a case of a procedure."""
+    try:
+        declared = procedures.current(code, clock.today())
+    except KeyError as error:
+        raise Http404 from error
+    now = clock.now()
+    places: dict[int, Party] = {}
+    for community in Community.objects.filter(kind__in=declared.community_kinds):
+        for party in directory().parties_of(request.user, community, now):
+            if party.role in declared.opened_by:
+                places[community.pk] = party
+    if not places or not declared.listed:
+        raise PermissionDenied
+    form = OpenForm(request.POST or None, procedure=declared, communities=list(places))
+    if request.method == "POST" and form.is_valid():
+        community = form.cleaned_data["community"]
+        key = request.POST.get("idempotency_key", "")[:40]
+        try:
+            case = acts.open_case(
+                declared,
+                community,
+                places[community.pk],
+                title=form.cleaned_data["title"],
+                params=form.chosen(declared),
+                key=f"{request.user.pk}:{key}" if key else "",
+            )
+        except acts.Refused as refused:
+            form.add_error(None, str(refused))
+        else:
+            messages.success(request, _("已立项,编号%(number)s。") % {"number": case.number})
+            return redirect(case.get_absolute_url())
+    return render(
+        request,
+        "portal/open.html",
+        context(
+            request,
+            "procedures",
+            procedure=declared,
+            form=form,
+            idempotency_key=request.POST.get("idempotency_key") or uuid.uuid4().hex,
+        ),
+    )

@@ -1,0 +1,426 @@
+"""What the pages show: one reader a page, a constant number of queries, nothing that is not public.
+
+Readers take what they need and return plain dicts for the components in ``templates/components``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from typing import Any
+
+from django.db.models import Count, Max, Prefetch, Q, QuerySet
+from django.utils.translation import gettext_lazy as _
+from viewflow.workflow.status import STATUS
+
+from .. import clock, records
+from .. import procedure as procedures
+from ..models.case import Case, Community, StepRun
+from ..models.record import Attachment, Record, Trace
+from ..steps.base import Step
+from . import chart, words
+from .viewer import Offer, Viewer
+
+RECORDS_SHOWN = 12
+
+
+def _open_runs() -> Prefetch:
+    runs = StepRun.objects.filter(status=STATUS.STARTED, finished__isnull=True)
+    return Prefetch("runs", queryset=runs.order_by("ends_at", "pk"), to_attr="open_runs")
+
+
+def cases() -> QuerySet[Case]:
+    """All cases with what their cards show, newest first; two queries a page."""
+    return (
+        Case.objects.select_related("community")
+        .prefetch_related(_open_runs())
+        .defer("salt", "head")
+    )
+
+
+def days_left(run: StepRun, today: dt.date) -> int | None:
+    """Whole days until the last day of the term; 0 on it, negative after it."""
+    return (run.ends_on - today).days if run.ends_on else None
+
+
+def case_state(case: Case, runs: list[StepRun]) -> tuple[str, Any]:
+    """State code and words of a case."""
+    if case.finished:
+        node = case.declared._nodes_by_name.get(case.outcome)
+        good = getattr(node, "good", True)
+        return ("done" if good else "stopped"), words.outcome_title(case, "", case.outcome)
+    if case.suspended_at:
+        return "suspended", _("已中止")
+    if any(run.overdue_at for run in runs):
+        return "overdue", _("已超期")
+    return "open", _("进行中")
+
+
+def card(case: Case) -> dict[str, Any]:
+    """A case as `case_card.html` shows it."""
+    runs = [run for run in case.open_runs if isinstance(run.flow_task, Step)]
+    state, label = case_state(case, runs)
+    soonest = next((run for run in runs if run.ends_on), None)
+    steps = "、".join(str(run.flow_task.title) for run in runs)
+    return {
+        "title": case.title,
+        "number": case.number,
+        "url": case.get_absolute_url(),
+        "procedure": case.declared.title,
+        "estate": case.community.name,
+        "step": steps,
+        "state": state,
+        "state_label": label,
+        "ends": soonest.ends_on if soonest and not case.finished else None,
+        "days_left": days_left(soonest, clock.today()) if soonest else None,
+        "provisional": soonest.provisional if soonest else False,
+    }
+
+
+def home() -> dict[str, Any]:
+    """The main page: open now, coming terms, lately decided."""
+    now = clock.now()
+    open_cases = cases().filter(finished__isnull=True, parent__isnull=True)[:8]
+    coming = (
+        StepRun.objects.filter(
+            finished__isnull=True,
+            ends_at__gte=now,
+            process__finished__isnull=True,
+            process__suspended_at__isnull=True,
+        )
+        .select_related("process__community")
+        .order_by("ends_at")[:6]
+    )
+    decided = (
+        StepRun.objects.filter(finished__isnull=False)
+        .exclude(outcome="")
+        .select_related("process__community")
+        .order_by("-finished", "-pk")[:6]
+    )
+    today = clock.today()
+    return {
+        "open": [card(case) for case in open_cases],
+        "coming": [_run_row(run, today) for run in coming],
+        "decided": [_run_row(run, today) for run in decided],
+        "counts": Case.objects.filter(parent__isnull=True).aggregate(
+            open=Count("pk", filter=Q(finished__isnull=True)),
+            closed=Count("pk", filter=Q(finished__isnull=False)),
+        ),
+    }
+
+
+def _run_row(run: StepRun, today: dt.date) -> dict[str, Any]:
+    case = run.process
+    return {
+        "title": run.flow_task.task_title,
+        "url": f"{case.get_absolute_url()}#run-{run.pk}",
+        "case_title": case.title,
+        "case_number": case.number,
+        "estate": case.community.name,
+        "ends": run.ends_on,
+        "days_left": days_left(run, today),
+        "provisional": run.provisional,
+        "state": "overdue" if run.overdue_at else "done" if run.finished else "open",
+        "outcome": words.outcome_title(case, run.name, run.outcome) if run.outcome else "",
+        "at": run.finished,
+    }
+
+
+def search(query: str, procedure: str = "", state: str = "", community: str = "") -> QuerySet[Case]:
+    """Cases by title, number or place; every word must be found."""
+    found = cases().filter(parent__isnull=True) if not query else cases()
+    for word in query.split()[:8]:
+        found = found.filter(
+            Q(title__icontains=word)
+            | Q(number__icontains=word)
+            | Q(community__name__icontains=word)
+        )
+    if procedure:
+        found = found.filter(procedure=procedure)
+    if community:
+        found = found.filter(community__code=community)
+    if state == "open":
+        found = found.filter(finished__isnull=True, suspended_at__isnull=True)
+    elif state == "suspended":
+        found = found.filter(finished__isnull=True, suspended_at__isnull=False)
+    elif state == "done":
+        found = found.filter(finished__isnull=False)
+    return found
+
+
+def communities_with_cases() -> QuerySet[Community]:
+    """Places that have cases, for the filter."""
+    return Community.objects.filter(cases__isnull=False).distinct()
+
+
+def case_page(case: Case, viewer: Viewer) -> dict[str, Any]:
+    """The page of a case: where it stands, what can be done, every step with its records."""
+    runs = list(case.runs.order_by("pk"))
+    for run in runs:
+        run.process = case
+    step_runs = [run for run in runs if isinstance(run.flow_task, Step)]
+    records_by_run = _latest_records(case)
+    files_by_run = _public_files(case)
+    children_by_run: dict[int, list[Case]] = defaultdict(list)
+    for child in cases().filter(parent__process=case):
+        if child.parent_id is not None:
+            children_by_run[child.parent_id].append(child)
+    today = clock.today()
+    open_now = []
+    timeline = []
+    for run in step_runs:
+        step: Step = run.step
+        is_open = run.status == STATUS.STARTED and run.is_open
+        shown, count = records_by_run.get(run.pk, ([], 0))
+        entry = {
+            "run": run,
+            "anchor": f"run-{run.pk}",
+            "title": step.title,
+            "round": run.round,
+            "state": _run_state(case, run),
+            "state_label": None,
+            "url": f"/cases/{case.number}/steps/{run.pk}/",
+            "starts": clock.local(run.started) if run.started else None,
+            "ends": clock.local(run.finished) if run.finished else None,
+            "outcome": (
+                words.outcome_title(case, run.name, run.outcome) if run.outcome else ""
+            ),
+            "documents": [_document(file) for file in files_by_run.get(run.pk, [])],
+            "records": [record_row(case, record) for record in shown],
+            "more_records": max(0, count - len(shown)),
+            "current": is_open,
+            "children": [card(child) for child in children_by_run.get(run.pk, [])],
+        }
+        timeline.append(entry)
+        if is_open:
+            open_now.append(
+                {
+                    **entry,
+                    "step": step,
+                    "ends_on": run.ends_on,
+                    "days_left": days_left(run, today),
+                    "unmet": step.unmet(run),
+                    "offers": viewer.offers(run, step),
+                    "by": [words.role_title(role) for role in step.by],
+                }
+            )
+    state, label = case_state(case, [entry["run"] for entry in open_now])
+    closing = [run for run in runs if run.flow_task.task_type == "END"]
+    by_name = chart.states(case, runs)
+    return {
+        "case": case,
+        "state": state,
+        "state_label": label,
+        "open_now": open_now,
+        "timeline": list(reversed(timeline)),
+        "case_offers": viewer.offers(None, case.declared.case_acts),
+        "diagram": chart.svg(case.declared, by_name),
+        "diagram_steps": [
+            {
+                "title": step.title,
+                "state": by_name.get(step.name, "waiting"),
+                "state_label": None,
+            }
+            for step in case.declared.steps()
+        ],
+        "closed": bool(closing),
+        "params": _params(case),
+        "case_records": [
+            record_row(case, record) for record in records_by_run.get(None, ([], 0))[0]
+        ],
+        "parent": case.parent.process if case.parent_id and case.parent else None,
+    }
+
+
+def _params(case: Case) -> list[tuple[Any, Any]]:
+    found = []
+    for name, value in case.params.items():
+        step = case.declared._nodes_by_name.get(name.split(".")[0])
+        if step is not None:
+            found.append((step.task_title, words._term(str(value))))
+    return found
+
+
+def _run_state(case: Case, run: StepRun) -> str:
+    if run.finished:
+        return "done" if run.status == STATUS.DONE else "stopped"
+    if case.suspended_at:
+        return "suspended"
+    return "overdue" if run.overdue_at else "open"
+
+
+def _latest_records(case: Case) -> dict[int | None, tuple[list[Record], int]]:
+    """The newest records of each run (and of the case itself) with how many there are."""
+    counts: dict[int | None, int] = dict(
+        case.records.order_by().values_list("run").annotate(n=Count("pk"))
+    )
+    newest = case.records.order_by("-seq")[:400]
+    found: dict[int | None, list[Record]] = defaultdict(list)
+    for record in newest:
+        if len(found[record.run_id]) < RECORDS_SHOWN:
+            found[record.run_id].append(record)
+    return {run: (found.get(run, []), count) for run, count in counts.items()}
+
+
+def _public_files(case: Case) -> dict[int | None, list[Attachment]]:
+    found: dict[int | None, list[Attachment]] = defaultdict(list)
+    for file in Attachment.objects.filter(run__process=case, public=True).order_by("-pk")[:200]:
+        found[file.run_id].append(file)
+    return found
+
+
+def _document(file: Attachment) -> dict[str, Any]:
+    return {
+        "title": file.label,
+        "url": file.get_absolute_url(),
+        "kind": file.media_type.rsplit("/", 1)[-1].upper(),
+        "size": file.size,
+        "sha256": file.sha256,
+    }
+
+
+def record_row(case: Case, record: Record) -> dict[str, Any]:
+    """A record as a line of a list."""
+    return {
+        "seq": record.seq,
+        "at": clock.local(record.at),
+        "title": words.act_title(case, record.step, record.act),
+        "party": words.role_title(record.role),
+        "url": f"/cases/{case.number}/records/{record.seq}/",
+        "text": "",
+        "hash": bytes(record.leaf_hash).hex(),
+    }
+
+
+def record_page(case: Case, record: Record) -> dict[str, Any]:
+    """One record in words and as it is hashed, and whether it fits its neighbours."""
+    before = case.records.filter(seq=record.seq - 1).first() if record.seq else None
+    sound = records.leaf_hash(record.canonical.encode()) == bytes(record.leaf_hash)
+    linked = records.links(before, record)
+    later = [
+        row
+        for row in case.records.filter(seq__gt=record.seq, act="record.corrected")[:50]
+        if row.content.get("corrects") == record.seq
+    ]
+    return {
+        "row": record_row(case, record),
+        "step": words.step_title(case, record.step),
+        "lines": list(words.body_lines(case, record)),
+        "content": record.content,
+        "canonical": record.canonical,
+        "sound": sound and linked,
+        "files": [_document(file) for file in record.files.filter(public=True)],
+        "corrections": [record_row(case, row) for row in later],
+    }
+
+
+def answers_to(record: Record) -> list[dict[str, Any]]:
+    """What became of an act: the replies and decisions on it, oldest first."""
+    node = record.case.declared._nodes_by_name.get(record.step)
+    return node.answers(record) if isinstance(node, Step) else []
+
+
+def declared_steps(procedure: type[procedures.Procedure]) -> list[dict[str, Any]]:
+    """The steps of a procedure as its page explains them."""
+    return [
+        {
+            "step": step,
+            "title": step.title,
+            "term": str(step.term) if step.term else "",
+            "adjustable": step.adjustable,
+            "by": [words.role_title(role) for role in step.by],
+            "participants": [words.role_title(role) for role in step.participants],
+            "source": step.source,
+            "leads": [
+                (step.outcome_names.get(outcome, outcome), node.task_title)
+                for outcome, node in step.outcomes_to.items()
+            ],
+        }
+        for step in procedure.steps()
+    ]
+
+
+def my_acts(user: Any) -> QuerySet[Trace]:
+    """Everything an account has done, newest first."""
+    return (
+        Trace.objects.filter(user=user)
+        .select_related("record__case__community", "record__run")
+        .order_by("-record_id")
+    )
+
+
+def my_communities(user: Any) -> list[Case]:
+    """Open cases where the account lives or serves; for 我的事项."""
+    found = []
+    for case in cases().filter(finished__isnull=True, parent__isnull=True)[:200]:
+        if Viewer(user, case).parties:
+            found.append(case)
+    return found
+
+
+def inbox(user: Any) -> list[dict[str, Any]]:
+    """What waits for the account, overdue first, then by term."""
+    today = clock.today()
+    runs = (
+        StepRun.objects.filter(
+            status=STATUS.STARTED, finished__isnull=True, process__finished__isnull=True
+        )
+        .select_related("process__community")
+        .order_by("ends_at", "pk")[:1000]
+    )
+    viewers: dict[int, Viewer] = {}
+    by_community: dict[int, Viewer] = {}
+    rows = []
+    for run in runs:
+        case = run.process
+        viewer = viewers.get(case.pk)
+        if viewer is None:
+            viewer = Viewer(user, case)
+            known = by_community.setdefault(case.community_id, viewer)
+            viewer.__dict__["parties"] = known.parties
+            viewers[case.pk] = viewer
+        if not isinstance(run.flow_task, Step):
+            continue
+        offers: list[Offer] = [
+            offer for offer in viewer.offers(run, run.step) if not offer.paper
+        ]
+        if not offers:
+            continue
+        rows.append(
+            {
+                **_run_row(run, today),
+                "url": offers[0].url
+                if len(offers) == 1
+                else f"/cases/{case.number}/steps/{run.pk}/",
+                "state": _run_state(case, run),
+                "state_label": None,
+                "note": "、".join(str(offer.title) for offer in offers),
+            }
+        )
+    order = {"overdue": 0, "open": 1, "suspended": 2}
+    rows.sort(key=lambda row: (order.get(row["state"], 3), row["ends"] or dt.date.max))
+    return rows
+
+
+def catalogue() -> list[dict[str, Any]]:
+    """The procedures, with how many cases of each are open."""
+    counts = dict(
+        Case.objects.filter(finished__isnull=True)
+        .order_by()
+        .values_list("procedure")
+        .annotate(n=Count("pk"))
+    )
+    return [
+        {
+            "procedure": declared,
+            "url": f"/procedures/{declared.code}/",
+            "open": counts.get(declared.code, 0),
+            "steps": len(declared.steps()),
+        }
+        for declared in procedures.catalogue(clock.today())
+    ]
+
+
+def last_change() -> dt.datetime | None:
+    """When anything last happened, for caches and the health page."""
+    return Record.objects.aggregate(last=Max("at"))["last"]

@@ -1,0 +1,31 @@
+"""Addresses; those of cases and receipts stay for ever."""
+
+from django.urls import path
+
+from . import desk, views
+
+app_name = "portal"
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("cases/", views.case_list, name="cases"),
+    path("search/", views.case_list, name="search"),
+    path("cases/<str:number>/", views.case_detail, name="case"),
+    path("cases/<str:number>/records/", views.record_list, name="records"),
+    path("cases/<str:number>/records.jsonl", views.records_jsonl, name="records_jsonl"),
+    path("cases/<str:number>/records/<int:seq>/", views.record_detail, name="record"),
+    path("cases/<str:number>/steps/<int:run_id>/", views.step_detail, name="step"),
+    path("cases/<str:number>/do/<slug:step>/<str:act>/", desk.act, name="act"),
+    path("cases/<str:number>/done/<int:seq>/", desk.act_done, name="done"),
+    path("procedures/", views.procedure_list, name="procedures"),
+    path("procedures/<slug:code>/", views.procedure_detail, name="procedure"),
+    path("procedures/<slug:code>/open/", desk.open_case, name="open"),
+    path("r/", views.receipt, name="receipt_form"),
+    path("r/<str:code>/", views.receipt, name="receipt"),
+    path("my/", desk.my, name="my"),
+    path("inbox/", desk.inbox, name="inbox"),
+    path("files/<uuid:uid>/", views.file, name="file"),
+    path("verify/", views.verify, name="verify"),
+    path("settings/text-size/", views.text_size, name="text_size"),
+    path("accessibility/", views.accessibility, name="accessibility"),
+    path("healthz", views.healthz, name="healthz"),
+]

@@ -1,0 +1,109 @@
+"""Who looks at a page: their parties in a community, and what they may do there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from .. import clock
+from ..models.case import Case, StepRun
+from ..parties import Party, directory
+from ..steps.base import ActSpec, Step
+
+TYPISTS = ("residents_committee", "office")
+"""Roles that may type in a form that a resident signed on paper."""
+RESIDENTS = ("household", "owner")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An act that the viewer may do now, and in which capacities."""
+
+    case: Case
+    run: StepRun | None
+    step: Step
+    spec: ActSpec
+    parties: tuple[Party, ...]
+    paper: bool = False
+
+    @property
+    def url(self) -> str:
+        """The page of the act."""
+        name = self.run.name if self.run else "case"
+        base = f"/cases/{self.case.number}/do/{name}/{self.spec.name}/"
+        return base + "?paper=1" if self.paper else base
+
+    @property
+    def title(self) -> Any:
+        """The words for the act."""
+        return self.spec.title
+
+
+class Viewer:
+    """The user of a request, as far as one case is concerned."""
+
+    def __init__(self, user: Any, case: Case) -> None:
+        self.user = user
+        self.case = case
+
+    @cached_property
+    def parties(self) -> Sequence[Party]:
+        """Every capacity of the user in the case's community."""
+        if not self.user.is_authenticated:
+            return ()
+        return directory().parties_of(self.user, self.case.community, clock.now())
+
+    @cached_property
+    def roles(self) -> set[str]:
+        """The roles among them."""
+        return {party.role for party in self.parties}
+
+    @cached_property
+    def oversees(self) -> bool:
+        """Whether what is not public of this case may be shown."""
+        return bool(self.user.is_authenticated) and directory().may_oversee(
+            self.user, self.case.community, clock.now()
+        )
+
+    @property
+    def typist(self) -> Party | None:
+        """The capacity in which the user may type in paper forms."""
+        return next((party for party in self.parties if party.role in TYPISTS), None)
+
+    def parties_for(self, step: Step, spec: ActSpec) -> tuple[Party, ...]:
+        """The viewer's capacities that an act admits."""
+        allowed = step.allowed(spec, self.case)
+        return tuple(party for party in self.parties if party.role in allowed)
+
+    def may_handle(self, step: Step) -> bool:
+        """Whether the viewer is one of those who handle the step."""
+        return bool(self.roles.intersection(step.by))
+
+    def offers(self, run: StepRun | None, step: Step) -> list[Offer]:
+        """What the viewer may do at a step now; the door decides again."""
+        if self.case.finished or (run is not None and not run.is_open):
+            return []
+        now = clock.now()
+        found = []
+        for spec in step.acts.values():
+            if not spec.page or (self.case.suspended_at and not spec.while_suspended):
+                continue
+            if not self.case.suspended_at and spec.while_suspended:
+                continue
+            if run is not None and spec.in_term and run.ends_at and now >= run.ends_at:
+                continue
+            if run is not None and not step.offered(spec, run):
+                continue
+            parties = self.parties_for(step, spec)
+            if parties:
+                found.append(Offer(self.case, run, step, spec, parties))
+            if self.typist and set(step.allowed(spec, self.case)).intersection(RESIDENTS):
+                found.append(Offer(self.case, run, step, spec, (self.typist,), paper=True))
+        return found
+
+    def on_paper(self, role: str, key: str) -> Party:
+        """The resident whose paper form the viewer types in."""
+        assert self.typist is not None
+        return replace(self.typist, role=role, key=key, via="paper", label="")

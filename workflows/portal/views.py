@@ -1,0 +1,324 @@
+"""Pages for everybody: home, cases, records, receipts, files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.paginator import Paginator
+from django.db import connection
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+    StreamingHttpResponse,
+)
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_GET, require_POST
+from django_ratelimit.decorators import ratelimit
+
+from .. import clock, records
+from .. import procedure as procedures
+from ..models.case import Case, StepRun
+from ..models.record import Attachment, Record, Trace
+from ..steps.base import Step
+from . import chart, readers, words
+from .viewer import Viewer
+
+PER_PAGE = 20
+
+
+def context(request: HttpRequest, nav: str = "", **more: Any) -> dict[str, Any]:
+    """What every page's template is given."""
+    return {
+        "nav": nav,
+        "demo": settings.DEMO,
+        "supervision_contact": settings.SANWEN_SUPERVISION_CONTACT,
+        "page_title": "",
+        **more,
+    }
+
+
+def _page(request: HttpRequest, rows: Any, size: int = PER_PAGE) -> Any:
+    return Paginator(rows, size).get_page(request.GET.get("page"))
+
+
+def find_case(number: str) -> Case:
+    """The case with that public number, or 404."""
+    found = Case.objects.select_related("community", "parent__process__community")
+    return get_object_or_404(found, number=number)
+
+
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """What is open now, which terms are coming, what was decided lately."""
+    return render(request, "portal/home.html", context(request, "home", **readers.home()))
+
+
+@require_GET
+def case_list(request: HttpRequest) -> HttpResponse:
+    """All cases, searched and filtered; also the search page."""
+    query = request.GET.get("q", "").strip()[:80]
+    chosen = {
+        name: request.GET.get(name, "")[:40] for name in ("procedure", "state", "community")
+    }
+    page = _page(request, readers.search(query, **chosen))
+    return render(
+        request,
+        "portal/cases.html",
+        context(
+            request,
+            "cases",
+            q=query,
+            chosen=chosen,
+            page=page,
+            cards=[readers.card(case) for case in page.object_list],
+            procedures=procedures.catalogue(clock.today()),
+            communities=readers.communities_with_cases(),
+        ),
+    )
+
+
+@require_GET
+def case_detail(request: HttpRequest, number: str) -> HttpResponse:
+    """One case: where it stands, what one can do, the whole course with its records."""
+    case = find_case(number)
+    viewer = Viewer(request.user, case)
+    page = readers.case_page(case, viewer)
+    return render(
+        request, "portal/case.html", context(request, "cases", viewer=viewer, **page)
+    )
+
+
+@require_GET
+def step_detail(request: HttpRequest, number: str, run_id: int) -> HttpResponse:
+    """One run of one step: opinions and replies, a count, a ledger … and what one can do."""
+    case = find_case(number)
+    run = get_object_or_404(StepRun, process=case, pk=run_id)
+    run.process = case
+    step = run.flow_task
+    if not isinstance(step, Step):
+        raise Http404
+    viewer = Viewer(request.user, case)
+    shown = step.page(run)
+    listed = shown.get("rows")
+    page = _page(request, listed, 30) if listed is not None else None
+    handles = viewer.oversees and (viewer.may_handle(step) or "auditor" in viewer.roles)
+    return render(
+        request,
+        "portal/step.html",
+        context(
+            request,
+            "cases",
+            case=case,
+            run=run,
+            step=step,
+            shown=shown,
+            page=page,
+            viewer=viewer,
+            handles=handles,
+            desk=step.desk(run) if handles else {},
+            offers=viewer.offers(run, step),
+            unmet=step.unmet(run) if run.is_open else [],
+            state=readers._run_state(case, run),
+            days_left=readers.days_left(run, clock.today()),
+            outcome=words.outcome_title(case, run.name, run.outcome) if run.outcome else "",
+            result=list(shown.get("lines", ())),
+            documents=[
+                readers._document(file) for file in run.files.filter(public=True)[:100]
+            ],
+            template=f"steps/{step.kind}.html",
+        ),
+    )
+
+
+@require_GET
+def record_list(request: HttpRequest, number: str) -> HttpResponse:
+    """Every record of a case, in order."""
+    case = find_case(number)
+    page = _page(request, case.records.order_by("seq"), 50)
+    rows = [readers.record_row(case, record) for record in page.object_list]
+    for row, record in zip(rows, page.object_list, strict=True):
+        row["text"] = words.step_title(case, record.step) if record.step else ""
+    return render(
+        request,
+        "portal/records.html",
+        context(request, "cases", case=case, page=page, rows=rows),
+    )
+
+
+@require_GET
+def record_detail(request: HttpRequest, number: str, seq: int) -> HttpResponse:
+    """One record, in words and as it is hashed."""
+    case = find_case(number)
+    record = get_object_or_404(Record.objects.select_related("run"), case=case, seq=seq)
+    return render(
+        request,
+        "portal/record.html",
+        context(
+            request, "cases", case=case, record=record, **readers.record_page(case, record)
+        ),
+    )
+
+
+@require_GET
+def records_jsonl(request: HttpRequest, number: str) -> StreamingHttpResponse:
+    """The records of a case, one canonical JSON object a line, as they are hashed."""
+    case = find_case(number)
+    lines = case.records.order_by("seq").values_list("canonical", flat=True)
+    response = StreamingHttpResponse(
+        (f"{line}\n" for line in lines.iterator(chunk_size=500)),
+        content_type="application/x-ndjson",
+    )
+    response["Content-Disposition"] = f'attachment; filename="{case.number}-records.jsonl"'
+    return response
+
+
+@require_GET
+def verify(request: HttpRequest) -> HttpResponse:
+    """Whether the chain of a case holds, worked out now, and how anyone works it out."""
+    number = request.GET.get("case", "").strip()[:40]
+    found: dict[str, Any] = {"number": number}
+    if number:
+        case = Case.objects.filter(number=number).first()
+        found["case"] = case
+        if case is not None:
+            found["fault"] = records.first_fault(case)
+    return render(request, "portal/verify.html", context(request, **found))
+
+
+@ratelimit(key="ip", rate="30/m", method=["GET", "POST"], block=True)
+def receipt(request: HttpRequest, code: str = "") -> HttpResponse:
+    """What became of an act, by the code on its receipt; no account needed."""
+    if request.method == "POST":
+        given = "".join(sign for sign in request.POST.get("code", "").upper() if sign.isalnum())
+        grouped = "-".join(given[at : at + 5] for at in range(0, min(len(given), 20), 5))
+        return redirect(f"/r/{grouped}/") if grouped else redirect("/r/")
+    trace = None
+    if code:
+        wanted = records.receipt_hash(code)
+        trace = (
+            Trace.objects.filter(receipt=wanted)
+            .select_related("record__case__community", "record__run")
+            .first()
+        )
+    page: dict[str, Any] = {"code": code, "found": trace is not None}
+    if trace is not None:
+        record = trace.record
+        case = record.case
+        page.update(
+            case=case,
+            record=record,
+            row=readers.record_row(case, record),
+            lines=list(words.body_lines(case, record)),
+            step=words.step_title(case, record.step),
+            answers=readers.answers_to(record),
+            sound=records.leaf_hash(record.canonical.encode()) == bytes(record.leaf_hash),
+        )
+    status = 404 if code and trace is None else 200
+    response = render(request, "portal/receipt.html", context(request, **page), status=status)
+    # The address holds a secret: no other site and no cache may learn it.
+    response["Referrer-Policy"] = "no-referrer"
+    response["Cache-Control"] = "no-store"
+    response["X-Robots-Tag"] = "noindex"
+    return response
+
+
+@require_GET
+def procedure_list(request: HttpRequest) -> HttpResponse:
+    """The catalogue of procedures."""
+    return render(
+        request,
+        "portal/procedures.html",
+        context(request, "procedures", rows=readers.catalogue()),
+    )
+
+
+@require_GET
+def procedure_detail(request: HttpRequest, code: str) -> HttpResponse:
+    """One procedure: its steps, terms, who acts, where each outcome leads."""
+    try:
+        declared = procedures.current(code, clock.today())
+    except KeyError as error:
+        raise Http404 from error
+    return render(
+        request,
+        "portal/procedure.html",
+        context(
+            request,
+            "procedures",
+            procedure=declared,
+            steps=readers.declared_steps(declared),
+            diagram=chart.svg(declared),
+            versions=procedures.versions(code),
+        ),
+    )
+
+
+@require_GET
+def file(request: HttpRequest, uid: str) -> HttpResponse:
+    """A file that came with an act, as a download; private ones only for those who may see them."""
+    attachment = get_object_or_404(
+        Attachment.objects.select_related("run__process__community", "record__trace"), uid=uid
+    )
+    if not attachment.public:
+        run = attachment.run
+        allowed = False
+        if request.user.is_authenticated and run is not None:
+            author = getattr(attachment.record, "trace", None)
+            allowed = author is not None and author.user_id == request.user.pk
+            allowed = allowed or Viewer(request.user, run.process).oversees
+        if not allowed:
+            raise Http404
+    handle = attachment.file.open("rb")
+    response = StreamingHttpResponse(handle, content_type=attachment.media_type)
+    inline = attachment.media_type.startswith("image/")
+    kind = "inline" if inline else "attachment"
+    response["Content-Disposition"] = f'{kind}; filename="{attachment.name}"'
+    response["Content-Length"] = str(attachment.size)
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response["Cache-Control"] = (
+        "public, max-age=86400" if attachment.public else "private, no-store"
+    )
+    return response
+
+
+@require_POST
+def text_size(request: HttpRequest) -> HttpResponse:
+    """Large or normal text, kept in a cookie; works without JavaScript."""
+    following = request.POST.get("next", "/")
+    if not url_has_allowed_host_and_scheme(following, {request.get_host()}):
+        following = "/"
+    response = HttpResponseRedirect(following)
+    size = "large" if request.POST.get("text_size") == "large" else "normal"
+    response.set_cookie("text_size", size, max_age=365 * 86400, samesite="Lax", httponly=True)
+    return response
+
+
+@require_GET
+def accessibility(request: HttpRequest) -> HttpResponse:
+    """The accessibility statement."""
+    return render(request, "portal/accessibility.html", context(request))
+
+
+@require_GET
+def healthz(request: HttpRequest) -> JsonResponse:
+    """Whether this worker can answer: the database does."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return JsonResponse({"ok": True})
+
+
+def too_many(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """What one sees who asked too often, or may not."""
+    from django_ratelimit.exceptions import Ratelimited
+
+    if isinstance(exception, Ratelimited):
+        return render(request, "429.html", context(request), status=429)
+    return render(request, "403.html", context(request), status=403)
+
+
