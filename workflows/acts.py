@@ -194,7 +194,7 @@ def _perform(
 
     step: Step
     if step_name == CASE:
-        step, run = case.declared.case_acts, None
+        step, run = case.declared.case_acts(), None
     else:
         step, run = _open_run(case, step_name)
     spec = step.acts.get(act_name)

@@ -43,7 +43,7 @@ class Procedure(Flow):
     process_class = Case
     task_class = StepRun
     lock_impl = CaseLock()
-    case_acts: ClassVar[CaseActs] = CaseActs()
+    _case_acts: ClassVar[CaseActs] = CaseActs()  # the underscore keeps it out of the graph
 
     code: ClassVar[str] = ""
     version: ClassVar[str] = ""
@@ -68,6 +68,11 @@ class Procedure(Flow):
             if known is not None and known.__qualname__ != cls.__qualname__:
                 raise TypeError(f"{cls.code}@{cls.version} is declared twice")
             _declared[cls.code, cls.version] = cls
+
+    @classmethod
+    def case_acts(cls) -> CaseActs:
+        """What may be done to a case whatever step it stands at."""
+        return cls._case_acts
 
     @classmethod
     def steps(cls) -> list[Step]:

@@ -69,7 +69,7 @@ def _offer(request: HttpRequest, case: Case, step: str, act: str, paper: bool) -
     """The act that the page is for, or 403 with a reason, or 404."""
     viewer = Viewer(request.user, case)
     run: StepRun | None = None
-    node: Any = case.declared.case_acts
+    node: Any = case.declared.case_acts()
     if step != acts.CASE:
         node = case.declared._nodes_by_name.get(step)
         if not isinstance(node, Step):
@@ -221,7 +221,7 @@ def act_done(request: HttpRequest, number: str, seq: int) -> HttpResponse:
                 "url": address,
                 "qr": qr(address),
                 "what": words.act_title(case, trace.record.step, trace.record.act),
-                "at": clock.local(trace.record.at),
+                "at": trace.record.at,
                 "case_title": case.title,
                 "case_number": case.number,
                 "hash": bytes(trace.record.leaf_hash).hex(),

@@ -180,8 +180,8 @@ def case_page(case: Case, viewer: Viewer) -> dict[str, Any]:
             "state": _run_state(case, run),
             "state_label": None,
             "url": f"/cases/{case.number}/steps/{run.pk}/",
-            "starts": clock.local(run.started) if run.started else None,
-            "ends": clock.local(run.finished) if run.finished else None,
+            "starts": run.started,
+            "ends": run.finished,
             "outcome": (
                 words.outcome_title(case, run.name, run.outcome) if run.outcome else ""
             ),
@@ -213,7 +213,7 @@ def case_page(case: Case, viewer: Viewer) -> dict[str, Any]:
         "state_label": label,
         "open_now": open_now,
         "timeline": list(reversed(timeline)),
-        "case_offers": viewer.offers(None, case.declared.case_acts),
+        "case_offers": viewer.offers(None, case.declared.case_acts()),
         "diagram": chart.svg(case.declared, by_name),
         "diagram_steps": [
             {
@@ -283,7 +283,7 @@ def record_row(case: Case, record: Record) -> dict[str, Any]:
     """A record as a line of a list."""
     return {
         "seq": record.seq,
-        "at": clock.local(record.at),
+        "at": record.at,
         "title": words.act_title(case, record.step, record.act),
         "party": words.role_title(record.role),
         "url": f"/cases/{case.number}/records/{record.seq}/",

@@ -119,7 +119,7 @@ def act_title(case: Case, step: str, act: str) -> Words:
     if act in ENGINE_ACTS:
         return ENGINE_ACTS[act]
     declared = case.declared
-    node: Any = declared.case_acts if step in ("", "case") else declared._nodes_by_name.get(step)
+    node: Any = declared.case_acts() if step in ("", "case") else declared._nodes_by_name.get(step)
     spec = node.acts.get(act) if isinstance(node, Step) else None
     return spec.title if spec else act
 

@@ -106,16 +106,16 @@ class StepActivation(Activation):
         """Open the step: its term begins, and a record says so."""
         self.flow_task.begin(self.task, clock.now())
 
+    # Not `complete`: viewflow completes on the spot whatever can be completed once activated.
     @Activation.status.transition(source=STATUS.STARTED, target=STATUS.DONE)
-    def complete(self) -> None:
+    def close(self) -> None:
         """Close the run; `acts.finish` has set its outcome and its time."""
         self.task.scheduled = None
         self.task.save()
 
-    @Activation.status.transition(source=STATUS.STARTED)
     def finish(self) -> None:
-        """Complete the run and activate what follows."""
-        self.complete()
+        """Close the run and activate what follows."""
+        self.close()
         self.activate_next()
 
     @Activation.status.transition(source=STATUS.DONE)
@@ -162,12 +162,9 @@ class Step(Node):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        found = dict(cls.acts)
-        for value in vars(cls).values():
-            spec = getattr(value, "act_spec", None)
-            if spec is not None:
-                found[spec.name] = spec
-        cls.acts = found
+        declared = [value for base in reversed(cls.__mro__) for value in vars(base).values()]
+        specs = [value.act_spec for value in declared if hasattr(value, "act_spec")]
+        cls.acts = {spec.name: spec for spec in specs}
 
     def __init__(
         self,
@@ -337,12 +334,22 @@ class Step(Node):
         run = doing.open_run
         assert run.starts_on is not None
         before = run.ends_on
-        deadline = terms.end_of(terms.parse(run.term), run.starts_on, calendars.current())
+        deadline = terms.recompute(
+            terms.parse(run.term), deadline_of(run), calendars.current()
+        )
         run.ends_on, run.ends_at = deadline.ends_on, deadline.ends_at
         run.term_rule, run.provisional = deadline.rule, deadline.provisional
         run.scheduled = deadline.ends_at
         run.save()
         return Written({**term_body(run), "before": before.isoformat() if before else ""})
+
+
+def deadline_of(run: StepRun) -> terms.Deadline:
+    """The deadline that a run stores."""
+    assert run.starts_on is not None
+    assert run.ends_on is not None
+    assert run.ends_at is not None
+    return terms.Deadline(run.starts_on, run.ends_on, run.ends_at, run.provisional, run.term_rule)
 
 
 def term_body(run: StepRun) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from .. import calendars, terms
 from ..acts import CASE, Act, Written
 from ..models.case import Case, StepRun
-from .base import ActForm, ActSpec, Roles, Step, act, refuse, term_body
+from .base import ActForm, ActSpec, Roles, Step, act, deadline_of, refuse, term_body
 
 
 class ReasonForm(ActForm):
@@ -92,18 +92,8 @@ class CaseActs(Step):
 
 
 def _shift(run: StepRun, suspended_at: dt.datetime, resumed_at: dt.datetime) -> None:
-    assert run.starts_on is not None
-    assert run.ends_on is not None
-    assert run.ends_at is not None
-    deadline = terms.Deadline(
-        start=run.starts_on,
-        ends_on=run.ends_on,
-        ends_at=run.ends_at,
-        provisional=run.provisional,
-        rule=run.term_rule,
-    )
     later = terms.resume(
-        terms.parse(run.term), deadline, suspended_at, resumed_at, calendars.current()
+        terms.parse(run.term), deadline_of(run), suspended_at, resumed_at, calendars.current()
     )
     run.ends_on, run.ends_at = later.ends_on, later.ends_at
     run.term_rule, run.provisional = later.rule, later.provisional
