@@ -7,7 +7,7 @@ from .record import Attachment, Disclosure, Record, Refusal, Trace
 # isort: split
 # The rows of each step; after the rows above, on which they stand.
 from ..steps.ballot import BallotPaper, BallotState, RollRow
-from ..steps.consultation import HouseholdReturn, Opinion
+from ..steps.consultation import HouseholdReturn, Opinion, Reply, SurveyAnswer
 from ..steps.ledger import LedgerEntry
 from ..steps.meeting import Meeting, SignUp
 from ..steps.panel import Seat
@@ -34,9 +34,11 @@ __all__ = [
     "Posting",
     "Record",
     "Refusal",
+    "Reply",
     "RollRow",
     "Seat",
     "SignUp",
     "StepRun",
+    "SurveyAnswer",
     "Trace",
 ]

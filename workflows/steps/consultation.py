@@ -1,14 +1,431 @@
-"""Stub until written."""
+"""Consultation (征求意见): people say what they need, and every opinion gets a reply with a reason.
 
-from django.db import models
+The source article: 逐户发放填写《老旧小区改造意见征求表》… 以无记名形式对意见采纳情况、未采纳原因
+进行反馈,确保居民意见件件有回应、可查询.
+"""
 
-from ..models.case import StepRun
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import Any, ClassVar
+
+from django import forms
+from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from .. import calendars, terms
+from ..acts import Act, Written
+from ..models.case import Case, StepRun
+from ..parties import Member, directory
+from ..uploads import UploadField
+from .base import ActForm, ActSpec, Roles, Words, act, refuse
+from .consultation_rows import (
+    LEAST_SHOWN,
+    SATISFACTION,
+    HouseholdReturn,
+    MenuItem,
+    SurveyAnswer,
+    counted,
+    satisfaction,
+)
+from .opinion import (
+    STANCES,
+    TEXT_MOST,
+    Answering,
+    Opinion,
+    PublicText,
+    Reply,
+    feedback_book,
+    write_opinion,
+)
+
+__all__ = ["Consultation", "HouseholdReturn", "MenuItem", "Opinion", "Reply", "SurveyAnswer"]
+
+CLOSED = "closed"
+"""The phase of a run that the office has closed before or after its term."""
+
+VISITS: dict[str, Words] = {
+    "returned": _("已交回"),
+    "refused": _("拒绝填写"),
+    "not_met": _("未遇"),
+}
 
 
-class Opinion(models.Model):
-    run = models.ForeignKey(StepRun, on_delete=models.PROTECT, related_name="opinions")
+# --- forms -------------------------------------------------------------------------------------
 
 
-class HouseholdReturn(models.Model):
-    run = models.ForeignKey(StepRun, on_delete=models.PROTECT, related_name="householdreturns")
+class OpinionForm(ActForm):
+    """An opinion: an item of the menu with yes or no, or free words, or both, with photos."""
 
+    item = forms.ChoiceField(label=_("改造项目"), required=False)
+    stance = forms.ChoiceField(
+        label=_("态度"), choices=list(STANCES.items()), required=False, widget=forms.RadioSelect
+    )
+    text = forms.CharField(
+        label=_("意见或建议(不公开原文)"),
+        max_length=TEXT_MOST,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 6}),
+    )
+    photos = UploadField(label=_("照片"), required=False, most=6)
+
+    def setup(self) -> None:
+        """The menu of the step, grouped by class."""
+        step: Consultation = self.act.open_run.step  # type: ignore[assignment]
+        if not step.items:
+            del self.fields["item"], self.fields["stance"]
+            self.fields["text"].required = True
+            return
+        groups: dict[str, list[tuple[str, Words]]] = {}
+        for item in step.items.values():
+            groups.setdefault(str(item.grade_title), []).append((item.code, item.title))
+        field: Any = self.fields["item"]
+        field.choices = [("", _("其他(请在下方写明)")), *groups.items()]
+
+    def clean(self) -> dict[str, Any]:
+        """Words are needed unless an item and yes or no say it all."""
+        data: dict[str, Any] = super().clean() or {}
+        text, item, stance = (data.get(name) or "" for name in ("text", "item", "stance"))
+        if self.errors:
+            return data
+        if not item and stance in ("want", "not_want"):
+            self.add_error("item", _("请选择所指的改造项目。"))
+        elif not text and not (item and stance in ("want", "not_want")):
+            self.add_error("text", _("请写明意见,或者选择项目并表明需要或不需要。"))
+        elif text and not any(sign.isalnum() for sign in text):
+            self.add_error("text", _("请用文字写明意见。"))
+        return {**data, "item": item, "stance": stance or ("other" if item else "")}
+
+
+class VisitForm(ActForm):
+    """One visit to one household."""
+
+    household = forms.CharField(label=_("住户"), max_length=60)
+    result = forms.ChoiceField(
+        label=_("走访结果"), choices=list(VISITS.items()), widget=forms.RadioSelect
+    )
+    on = forms.DateField(label=_("走访日期"), widget=forms.DateInput(attrs={"type": "date"}))
+    paper = UploadField(label=_("交回的表格"), required=False, most=4)
+
+    member: Member
+
+    def clean_household(self) -> str:
+        """One of the households here."""
+        key: str = self.cleaned_data["household"]
+        found = directory().members("households", self.act.case.community)
+        for member in found:
+            if member.key == key:
+                self.member = member
+                return key
+        raise forms.ValidationError(_("该住户不在本小区名册中。"))
+
+    def clean_on(self) -> dt.date:
+        """Not before the step opened, not after today."""
+        on: dt.date = self.cleaned_data["on"]
+        opened = self.act.open_run.started
+        if on > timezone.localdate(self.act.at):
+            raise forms.ValidationError(_("走访日期不能晚于今天。"))
+        if opened is not None and on < timezone.localdate(opened):
+            raise forms.ValidationError(_("走访日期不能早于征求意见开始之日。"))
+        return on
+
+
+class SurveyForm(ActForm):
+    """How satisfied the household is."""
+
+    answer = forms.ChoiceField(
+        label=_("您对改造结果是否满意"),
+        choices=list(SATISFACTION.items()),
+        widget=forms.RadioSelect,
+    )
+
+
+class CloseForm(ActForm):
+    """Why the office closes the consultation."""
+
+    reason = PublicText(label=_("说明(将公开)"), max_length=500)
+
+
+# --- the node ----------------------------------------------------------------------------------
+
+
+class Consultation(Answering):
+    """People give opinions for a term; the step ends when every one of them has its reply.
+
+    `items` is the menu. With `each_household` every household must be accounted for: by an opinion,
+    a returned form, a refusal, or `visits_needed` visits without meeting anyone. With `survey` each
+    household (roles in `surveyed`) may say how satisfied it is. The office may close it once
+    `minimum` has passed; without a minimum, not before its term has ended. Where the procedure
+    declares an outcome beside ``done`` (``revise``), the office chooses when it closes the step;
+    the end of the term alone then decides nothing.
+    """
+
+    kind = "consultation"
+    outcomes: ClassVar[dict[str, Words]] = {"done": _("意见均已答复")}
+
+    def __init__(
+        self,
+        *,
+        title: Words,
+        items: Iterable[MenuItem] = (),
+        each_household: bool = False,
+        visits_needed: int = 3,
+        minimum: terms.AnyTerm | None = None,
+        survey: bool = False,
+        surveyed: Iterable[str] = ("household",),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(title=title, **kwargs)
+        listed = tuple(items)
+        self.items = {item.code: item for item in listed}
+        self._repeated = len(listed) - len(self.items)
+        self.each_household = each_household
+        self.visits_needed = visits_needed
+        self.minimum = minimum
+        self.survey = survey
+        self.surveyed: Roles = tuple(surveyed)
+
+    def faults(self) -> Iterator[str]:
+        """Also: nobody to ask, no term, an item twice."""
+        yield from super().faults()
+        if not self.participants:
+            yield "nobody is consulted"
+        if self.term is None:
+            yield "no term"
+        if self._repeated:
+            yield "an item of the menu stands twice"
+        if self.visits_needed < 1:
+            yield "visits_needed is below one"
+
+    def allowed(self, spec: ActSpec, case: Case) -> Roles:
+        """The survey only where there is one, visits only where every household is asked."""
+        if spec.name == "survey.answered":
+            return self.surveyed if self.survey else ()
+        if spec.name == "household.visited":
+            return self.by if self.each_household else ()
+        return super().allowed(spec, case)
+
+    def offered(self, spec: ActSpec, run: StepRun) -> bool:
+        """Nothing new once the office has closed it; closing only when it may be closed."""
+        if spec.name in ("opinion.submitted", "survey.answered"):
+            return run.phase != CLOSED
+        return True
+
+    def opened(self, run: StepRun, now: dt.datetime) -> dict[str, Any]:
+        """Freeze the households that must be accounted for."""
+        if not self.each_household:
+            return {}
+        members = directory().members("households", run.process.community)
+        HouseholdReturn.objects.bulk_create(
+            HouseholdReturn(run=run, party_key=member.key) for member in members
+        )
+        return {"households": len(members)}
+
+    # --- acts
+    @act(
+        "opinion.submitted", title=_("提交意见"), by="participants", form=OpinionForm, in_term=True
+    )
+    def submit(self, doing: Act) -> Written:
+        """Give an opinion. The record says on which item and how, never the words."""
+        run, data = self._taking(doing), doing.data
+        code = data.get("item") or ""
+        opinion = write_opinion(
+            doing, text=data["text"], item=code, stance=data.get("stance") or ""
+        )
+        self._account_for(run, doing.party.key)
+        body: dict[str, Any] = {"files": len(doing.files)}
+        if code:
+            body |= {"item": code, "class": self.items[code].grade, "stance": opinion.stance}
+        return Written(body, {"text": opinion.text}, opinion)
+
+    @act("household.visited", title=_("登记入户走访"), by="by", form=VisitForm)
+    def visit(self, doing: Act) -> Written:
+        """Record a visit to a household; one visit a day without meeting anyone counts."""
+        run, data = doing.open_run, doing.data
+        row, _made = HouseholdReturn.objects.get_or_create(run=run, party_key=data["household"])
+        result, on = data["result"], data["on"]
+        if row.life in ("answered", "returned") or row.life == result == "refused":
+            raise refuse(_("该户已有记录,无需再登记。"), field="household", code="duplicate")
+        if row.life == "refused" and result == "not_met":
+            raise refuse(_("该户已登记为拒绝填写。"), field="result", code="duplicate")
+        if result == "not_met" and row.last_on == on:
+            raise refuse(_("同一天的未遇只计一次,请改日再访。"), field="on", code="duplicate")
+        {"returned": row.returned, "refused": row.refused, "not_met": row.not_met}[result]()
+        row.visits += 1
+        row.last_on = max(on, row.last_on or on)
+        row.save()
+        body = {"result": result, "visits": row.visits, "on": on.isoformat()}
+        household = doing.form.member.label
+        return Written(body, {"household": household}, row, settle=True)
+
+    @act("survey.answered", title=_("满意度评价"), by="surveyed", form=SurveyForm, in_term=True)
+    def answer_survey(self, doing: Act) -> Written:
+        """Say how satisfied the household is; the last answer counts, each has its record."""
+        run, answer = self._taking(doing), doing.data["answer"]
+        row, made = SurveyAnswer.objects.update_or_create(
+            run=run, party_key=doing.party.key, defaults={"answer": answer}
+        )
+        self._account_for(run, doing.party.key)
+        return Written({"changed": not made}, {"answer": answer}, row)
+
+    def close_form(self, _doing: Act) -> type[CloseForm]:
+        """With a choice of outcome where the procedure declares one."""
+        if len(self.outcomes_to) < 2:
+            return CloseForm
+        choices = [(code, self.outcome_names.get(code, code)) for code in self.outcomes_to]
+        field = forms.ChoiceField(label=_("办理结果"), choices=choices, widget=forms.RadioSelect)
+        return type("CloseWithOutcome", (CloseForm,), {"outcome": field})
+
+    @act("consultation.closed", title=_("结束征求意见"), by="by", form="close_form")
+    def close(self, doing: Act) -> Written:
+        """Take no more opinions; the step ends once everything has been answered."""
+        run, now = doing.open_run, doing.at
+        outcome = doing.data.get("outcome") or next(iter(self.outcomes_to))
+        if run.phase == CLOSED and run.data.get("outcome") == outcome:
+            raise refuse(_("征求意见已经结束,正在等待答复完成。"), code="duplicate")
+        if run.phase != CLOSED and not self._may_close(run, now):
+            raise refuse(_("征求意见时间未满,不能提前结束。"), code="early")
+        early = run.phase != CLOSED and not _term_over(run, now)
+        run.phase = CLOSED
+        run.data = {**run.data, "outcome": outcome}
+        run.save(update_fields=["phase", "data"])
+        body = {"reason": doing.data["reason"], "outcome": outcome, "early": early}
+        return Written(body, settle=True)
+
+    def _taking(self, doing: Act) -> StepRun:
+        """The run, if it still takes opinions."""
+        run = doing.open_run
+        if run.phase == CLOSED:
+            raise refuse(_("征求意见已经结束,不能再提交。"), code="late")
+        return run
+
+    def _account_for(self, run: StepRun, key: str) -> None:
+        if self.each_household:
+            HouseholdReturn.objects.filter(run=run, party_key=key).update(life="answered")
+
+    def _may_close(self, run: StepRun, now: dt.datetime) -> bool:
+        if _term_over(run, now):
+            return True
+        if self.minimum is None or run.starts_on is None:
+            return False
+        least = terms.end_of(self.minimum, run.starts_on, calendars.current())
+        return not least.provisional and now >= least.ends_at
+
+    # --- completion
+    def settle(self, run: StepRun, now: dt.datetime) -> str | None:
+        """Over, chosen where there is a choice, all answered, all households accounted for."""
+        if run.phase != CLOSED and (len(self.outcomes_to) > 1 or not _term_over(run, now)):
+            return None
+        if self.unanswered(run).exists():
+            return None
+        if self.each_household and not self._all_accounted(run):
+            return None
+        chosen: str = run.data.get("outcome") or next(iter(self.outcomes_to))
+        return chosen
+
+    def unaccounted(self, run: StepRun) -> QuerySet[HouseholdReturn]:
+        """The households that are still to be asked, in walking order."""
+        few = Q(life="not_met", visits__lt=self.visits_needed)
+        return HouseholdReturn.objects.filter(Q(life="waiting") | few, run=run).order_by("pk")
+
+    def _all_accounted(self, run: StepRun) -> bool:
+        # An estate without a register of households has not been asked at all.
+        return (
+            HouseholdReturn.objects.filter(run=run).exists() and not self.unaccounted(run).exists()
+        )
+
+    def unmet(self, run: StepRun) -> list[Words]:
+        """What is missing, in numbers."""
+        missing: list[Words] = []
+        if waiting := self.unanswered(run).count():
+            missing.append(_("还有%(count)s条意见未答复") % {"count": waiting})
+        if self.each_household:
+            if left := self.unaccounted(run).count():
+                missing.append(_("还有%(count)s户没有征求记录") % {"count": left})
+            elif not HouseholdReturn.objects.filter(run=run).exists():
+                missing.append(_("小区尚未登记住户"))
+        if run.phase != CLOSED and len(self.outcomes_to) > 1:
+            missing.append(_("尚未选择办理结果"))
+        return missing
+
+    def result(self, run: StepRun) -> dict[str, Any]:
+        """Opinions by outcome, households by what came of them, satisfaction."""
+        outcomes = {
+            row["reply__outcome"] or "withdrawn": row["n"]
+            for row in Opinion.objects.filter(run=run)
+            .values("reply__outcome")
+            .annotate(n=Count("pk"))
+            .order_by()
+        }
+        body: dict[str, Any] = {"opinions": outcomes}
+        if self.each_household:
+            body["households"] = counted(HouseholdReturn.objects.filter(run=run), "life")
+        if self.survey:
+            found = satisfaction(run)
+            rate = found["rate"]
+            body["survey"] = {
+                "answers": found["answers"] if rate is not None else f"<{LEAST_SHOWN}",
+                **({"rate": f"{rate.numerator}/{rate.denominator}"} if rate is not None else {}),
+            }
+        return body
+
+    # --- what pages read
+    def page(self, run: StepRun) -> dict[str, Any]:
+        """Menu, counts by item, progress, the feedback book (a queryset), satisfaction."""
+        return {
+            "menu": list(self.items.values()),
+            "counts": self.counts(run),
+            "progress": self.progress(run),
+            "book": feedback_book(run),
+            "satisfaction": satisfaction(run) if self.survey else None,
+            "closed": run.phase == CLOSED,
+        }
+
+    def desk(self, run: StepRun) -> dict[str, Any]:
+        """Unanswered opinions in clear, and the households still to visit; both querysets."""
+        return {
+            "unanswered": self.unanswered(run).select_related("record"),
+            "unaccounted": self.unaccounted(run) if self.each_household else None,
+            "unmet": self.unmet(run),
+        }
+
+    def counts(self, run: StepRun) -> list[dict[str, Any]]:
+        """How many parties want each item and how many do not, in the menu's order."""
+        found: dict[tuple[str, str], int] = {
+            (row["item"], row["stance"]): row["n"]
+            for row in Opinion.objects.filter(run=run)
+            .exclude(Q(item="") | Q(life="withdrawn"))
+            .values("item", "stance")
+            .annotate(n=Count("pk"))
+            .order_by()
+        }
+        return [
+            {"item": item, **{stance: found.get((item.code, stance), 0) for stance in STANCES}}
+            for item in self.items.values()
+        ]
+
+    def progress(self, run: StepRun) -> dict[str, Any]:
+        """Opinions and households in numbers; `answered` is a Fraction, None without opinions."""
+        lives = counted(Opinion.objects.filter(run=run), "life")
+        replied, waiting = lives.get("replied", 0), lives.get("submitted", 0)
+        found: dict[str, Any] = {
+            "opinions": sum(lives.values()),
+            "replied": replied,
+            "unanswered": waiting,
+            "withdrawn": lives.get("withdrawn", 0),
+            "answered": Fraction(replied, replied + waiting) if replied + waiting else None,
+        }
+        if self.each_household:
+            total = Count("pk")
+            left = Count("pk", filter=Q(pk__in=self.unaccounted(run).values("pk")))
+            rows = HouseholdReturn.objects.filter(run=run).aggregate(total=total, left=left)
+            found |= {"households": rows["total"], "accounted": rows["total"] - rows["left"]}
+        return found
+
+
+def _term_over(run: StepRun, now: dt.datetime) -> bool:
+    """A provisional term closes nothing by itself."""
+    return run.ends_at is not None and now >= run.ends_at and not run.provisional

@@ -1,14 +1,431 @@
-"""Stub until written."""
+"""Publicity (公示): a notice stands for its term, objections are raised and decided.
 
-from django.db import models
+The source article: 将设计的具体方案在楼道公告栏公示20天. Where a notice must hang in every
+stairwell, its term begins only when a photo of the last one is in the record, so that late posting
+never shortens the public's time.
+"""
 
-from ..models.case import StepRun
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from django import forms
+from django.db.models import Count, QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from .. import calendars, clock, terms
+from ..acts import Act, Written
+from ..models.case import Case, StepRun
+from ..models.record import Attachment
+from ..parties import directory
+from ..uploads import UploadField
+from .base import ActForm, ActSpec, Roles, Words, act, refuse, term_body
+from .opinion import (
+    LARGEST,
+    TEXT_MOST,
+    AnswerForm,
+    Answering,
+    Keys,
+    PublicText,
+    feedback_book,
+    fingerprint,
+    reply_body,
+    seq_of,
+    write_opinion,
+)
+from .publicity_rows import (
+    DECISIONS,
+    GROUNDS,
+    POSTING,
+    STANDING,
+    Objection,
+    Posting,
+    objections,
+)
+
+__all__ = ["Objection", "Posting", "Publicity"]
+
+# --- forms -------------------------------------------------------------------------------------
 
 
-class Posting(models.Model):
-    run = models.ForeignKey(StepRun, on_delete=models.PROTECT, related_name="postings")
+class PostingForm(ActForm):
+    """Where the notice was put up, with one photo for each place, in the same order."""
+
+    places = forms.MultipleChoiceField(label=_("张贴地点"))
+    photos = UploadField(
+        label=_("张贴照片(每处一张,顺序与地点一致)"), most=40, public=True, pictures_only=True
+    )
+
+    def setup(self) -> None:
+        """The places of the run, in walking order."""
+        step: Publicity = self.act.open_run.step  # type: ignore[assignment]
+        self.rows = {row.place: row for row in step.places(self.act.open_run)}
+        field: Any = self.fields["places"]
+        field.choices = [(row.place, row.label) for row in self.rows.values()]
+
+    def clean(self) -> dict[str, Any]:
+        """As many photos as places."""
+        data: dict[str, Any] = super().clean() or {}
+        if self.errors:
+            return data
+        data["places"] = list(dict.fromkeys(data["places"]))
+        if len(data["photos"]) != len(data["places"]):
+            self.add_error("photos", _("每处张贴地点须有一张照片,照片数与地点数应当一致。"))
+        return data
 
 
-class Objection(models.Model):
-    run = models.ForeignKey(StepRun, on_delete=models.PROTECT, related_name="objections")
+class ObjectionForm(ActForm):
+    """An objection. Who raises it is known to the office and to nobody else."""
 
+    ground = forms.ChoiceField(label=_("理由类别"), choices=list(GROUNDS.items()))
+    text = forms.CharField(
+        label=_("异议内容(不公开原文)"),
+        max_length=TEXT_MOST,
+        widget=forms.Textarea(attrs={"rows": 6}),
+    )
+    files = UploadField(label=_("证明材料"), required=False, most=9)
+    as_opinion = forms.BooleanField(label=_("公示期已过的,作为意见提交"), required=False)
+
+    def clean_text(self) -> str:
+        """Words, not signs."""
+        text: str = self.cleaned_data["text"]
+        if not any(sign.isalnum() for sign in text):
+            raise forms.ValidationError(_("请用文字写明异议。"))
+        return text
+
+
+class DecisionForm(AnswerForm):
+    """The decision on one objection, or on several that are alike."""
+
+    objections = Keys(label=_("异议"))
+    decision = forms.ChoiceField(
+        label=_("核查结论"), choices=list(DECISIONS.items()), widget=forms.RadioSelect
+    )
+    field_order: ClassVar = ["objections", "decision", "public_text", "reason"]
+
+
+class ObjectionWithdrawalForm(ActForm):
+    """Which of one's own is taken back."""
+
+    objection = forms.IntegerField(
+        label=_("异议"), min_value=1, max_value=LARGEST, widget=forms.HiddenInput
+    )
+
+
+class StopForm(ActForm):
+    """Why the notice is taken down before its term."""
+
+    reason = PublicText(label=_("原因(将公开)"), max_length=500)
+
+
+# --- the node ----------------------------------------------------------------------------------
+
+
+class Publicity(Answering):
+    """A notice stands for `term`; it ends clean, or upheld when an objection to it was right.
+
+    `posted_in` names the group of places where it must hang (``stairwells``): the run first is in
+    phase ``posting``, and the term begins, in phase ``standing``, when each has its photo. An
+    objection is to be decided within `verify`. One that comes after the term becomes an opinion.
+    """
+
+    kind = "publicity"
+    outcomes: ClassVar[dict[str, Words]] = {
+        "clean": _("无异议或者异议不成立"),
+        "upheld": _("异议成立"),
+    }
+
+    def __init__(
+        self,
+        *,
+        title: Words,
+        posted_in: str | None = None,
+        verify: terms.AnyTerm | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(title=title, **kwargs)
+        self.posted_in = posted_in
+        self.verify: terms.AnyTerm = verify or terms.WorkingDays(5)
+
+    def faults(self) -> Iterator[str]:
+        """Also: nobody may object, no term."""
+        yield from super().faults()
+        if not self.participants:
+            yield "nobody may object"
+        if self.term is None:
+            yield "no term"
+
+    def allowed(self, spec: ActSpec, case: Case) -> Roles:
+        """Posting only where the notice hangs somewhere."""
+        if spec.name == "notice.posted" and self.posted_in is None:
+            return ()
+        return super().allowed(spec, case)
+
+    def offered(self, spec: ActSpec, run: StepRun) -> bool:
+        """Objections while it stands, replies once late opinions can be there."""
+        if spec.name == "objection.raised":
+            return run.phase == STANDING
+        if spec.name in ("opinion.replied", "reply.corrected", "opinion.withdrawn"):
+            return self.scope(run.process, run).exists()
+        if spec.name in ("objection.decided", "objection.withdrawn"):
+            return self.undecided(run).exists()
+        if spec.name == "publicity.withdrawn":
+            return self._upheld(run)
+        return True
+
+    def opened(self, run: StepRun, now: dt.datetime) -> dict[str, Any]:
+        """The term begins at once, or waits until the notice hangs everywhere."""
+        if self.posted_in is None:
+            run.phase = STANDING
+            return {}
+        term = run.term
+        run.phase, run.term, run.term_rule = POSTING, "", ""
+        run.starts_on = run.ends_on = run.ends_at = run.scheduled = None
+        run.provisional = False
+        rows = Posting.objects.bulk_create(self.places(run))
+        return {"phase": POSTING, "places": len(rows), "term": term}
+
+    def places(self, run: StepRun) -> list[Posting]:
+        """Where the notice must hang; places registered since the opening are not yet saved."""
+        rows = list(Posting.objects.filter(run=run))
+        if self.posted_in is not None and run.phase == POSTING:
+            known = {row.place for row in rows}
+            rows += [
+                Posting(run=run, place=member.key, label=member.public_label)
+                for member in directory().members(self.posted_in, run.process.community)
+                if member.key not in known
+            ]
+        return rows
+
+    # --- acts
+    @act("notice.posted", title=_("登记张贴"), by="by", form=PostingForm)
+    def post(self, doing: Act) -> Written:
+        """Say where the notice was put up, a photo each; with the last place the term begins."""
+        run, rows = doing.open_run, doing.form.rows
+        at = doing.happened_at or doing.at
+        if run.started is not None and at < run.started:
+            raise refuse(_("张贴时间不能早于公示环节开始的时间。"))
+        self._refuse_known(run, doing.files)
+        Posting.objects.bulk_create([row for row in rows.values() if row.pk is None])
+        newly = []
+        for place, photo in zip(doing.data["places"], doing.files, strict=True):
+            row = rows[place]
+            if row.posted_at is None:
+                row.photo, row.posted_at = photo, at
+                newly.append(row)
+        Posting.objects.bulk_update(newly, ["photo", "posted_at"])
+        posted = sum(row.posted_at is not None for row in rows.values())
+        body: dict[str, Any] = {
+            "places": [rows[place].label for place in doing.data["places"]],
+            "posted": posted,
+            "of": len(rows),
+        }
+        term = self.term_in(doing.case)
+        if run.phase == POSTING and posted == len(rows) and term is not None:
+            run.phase = STANDING
+            self.start_term(run, term, doing.at)
+            run.save()
+            body |= {"phase": STANDING, **term_body(run)}
+        return Written(body)
+
+    @staticmethod
+    def _refuse_known(run: StepRun, photos: list[Attachment]) -> None:
+        marks = [photo.sha256 for photo in photos]
+        before = Attachment.objects.filter(run=run, sha256__in=marks).exclude(
+            pk__in=[photo.pk for photo in photos]
+        )
+        if len(set(marks)) < len(marks) or before.exists():
+            raise refuse(
+                _("同一张照片不能重复使用,请为每处张贴地点分别拍照。"),
+                field="photos",
+                code="duplicate",
+            )
+
+    @act("objection.raised", title=_("提出异议"), by="participants", form=ObjectionForm)
+    def raise_objection(self, doing: Act) -> Written:
+        """Object to the notice; after the term the same act hands it in as an opinion."""
+        run, data = doing.open_run, doing.data
+        if run.phase == POSTING or run.ends_at is None:
+            raise refuse(_("公示期自全部地点张贴完毕之日开始,请在公示期内提出异议。"), code="early")
+        body = {"ground": data["ground"], "files": len(doing.files)}
+        if doing.at >= run.ends_at:
+            if not data["as_opinion"]:
+                raise refuse(
+                    _("公示期已过,不能再提异议;可以勾选“作为意见提交”,同样会得到答复。"),
+                    field="as_opinion",
+                    code="late",
+                )
+            opinion = write_opinion(doing, text=data["text"], late=True)
+            return Written({**body, "late": True}, {"text": opinion.text}, opinion)
+        mark = fingerprint(doing.case, data["ground"], data["text"])
+        mine = Objection.objects.filter(run=run, party_key=doing.party.key, fingerprint=mark)
+        if mine.exclude(life="withdrawn").exists():
+            raise refuse(_("同样的异议已经提出过,无需重复提交。"), code="duplicate")
+        due = terms.end_of(self.verify, doing.at, calendars.current())
+        objection = Objection.objects.create(
+            case=doing.case,
+            run=run,
+            party_key=doing.party.key,
+            ground=data["ground"],
+            text=data["text"],
+            channel=doing.party.via,
+            fingerprint=mark,
+            created=doing.at,
+            due_on=due.ends_on,
+            due_at=due.ends_at,
+            provisional=due.provisional,
+        )
+        body["due_on"] = due.ends_on.isoformat()
+        return Written(body, {"text": objection.text}, objection)
+
+    @act("objection.decided", title=_("核查异议"), by="by", form=DecisionForm)
+    def decide(self, doing: Act) -> Written:
+        """Decide objections, with the reason; the masked wording of them becomes public."""
+        keys, decision = doing.data["objections"], doing.data["decision"]
+        objections = list(
+            Objection.objects.filter(run=doing.run, pk__in=keys).select_related("record")
+        )
+        if len(objections) != len(keys):
+            raise refuse(_("所选异议不属于本环节,请刷新后重试。"), field="objections")
+        if any(objection.life != "raised" for objection in objections):
+            raise refuse(
+                _("所选异议中有的已经核查或者撤回,请刷新后重试。"),
+                field="objections",
+                code="duplicate",
+            )
+        doing.form.check_public(objections)
+        reply = self.write_reply(doing, decision)
+        for objection in objections:
+            (objection.uphold if decision == "upheld" else objection.dismiss)()
+        Objection.objects.filter(pk__in=keys).update(life=decision, reply=reply)
+        return Written(reply_body(reply, objections, "objections"), fact=reply, settle=True)
+
+    @act(
+        "objection.withdrawn",
+        title=_("撤回异议"),
+        by="participants",
+        form=ObjectionWithdrawalForm,
+    )
+    def withdraw_objection(self, doing: Act) -> Written:
+        """Take back one's own objection before it is decided."""
+        objection = (
+            Objection.objects.filter(
+                run=doing.run, pk=doing.data["objection"], party_key=doing.party.key
+            )
+            .select_related("record")
+            .first()
+        )
+        if objection is None:
+            raise refuse(_("只能撤回自己提出的异议。"), field="objection")
+        if objection.life != "raised":
+            raise refuse(
+                _("该异议已经核查或者撤回,不能再撤回。"), field="objection", code="closed_step"
+            )
+        objection.withdraw()
+        Objection.objects.filter(pk=objection.pk).update(life=objection.life)
+        return Written({"objection": seq_of(objection)}, settle=True)
+
+    @act("publicity.withdrawn", title=_("撤下公示"), by="by", form=StopForm)
+    def stop(self, doing: Act) -> Written:
+        """End before the term, because an objection is right: a new notice will stand in full."""
+        run = doing.open_run
+        if not self._upheld(run):
+            raise refuse(_("没有成立的异议,公示应当满期。"), code="early")
+        if missing := self.unmet(run):
+            raise refuse(missing[0], code="unmet")
+        return Written({"reason": doing.data["reason"]}, outcome="upheld")
+
+    # --- completion
+    def undecided(self, run: StepRun) -> QuerySet[Objection]:
+        """The objections that wait for a decision, the oldest first."""
+        return Objection.objects.filter(run=run, life="raised").order_by("pk")
+
+    def _upheld(self, run: StepRun) -> bool:
+        return Objection.objects.filter(run=run, life="upheld").exists()
+
+    def settle(self, run: StepRun, now: dt.datetime) -> str | None:
+        """The term is over, every objection decided, every late opinion answered."""
+        if run.phase != STANDING or run.ends_at is None or now < run.ends_at or run.provisional:
+            return None
+        if self.undecided(run).exists() or self.unanswered(run).exists():
+            return None
+        return "upheld" if self._upheld(run) else "clean"
+
+    def unmet(self, run: StepRun) -> list[Words]:
+        """What is missing, in numbers."""
+        missing: list[Words] = []
+        if run.phase == POSTING:
+            left = Posting.objects.filter(run=run, posted_at__isnull=True).count()
+            missing.append(
+                _("还有%(count)s处没有张贴照片") % {"count": left}
+                if left
+                else _("尚未登记应当张贴的地点")
+            )
+        if waiting := self.undecided(run).count():
+            missing.append(_("还有%(count)s件异议未核查") % {"count": waiting})
+        if late := self.unanswered(run).count():
+            missing.append(_("还有%(count)s条逾期异议转为的意见未答复") % {"count": late})
+        return missing
+
+    def result(self, run: StepRun) -> dict[str, Any]:
+        """Objections by what came of them."""
+        lives = Objection.objects.filter(run=run).values("life").annotate(n=Count("pk")).order_by()
+        return {
+            "objections": {row["life"]: row["n"] for row in lives},
+            "late": self.scope(run.process, run).count(),
+        }
+
+    # --- what pages read
+    def notice(self, run: StepRun) -> dict[str, Any]:
+        """The notice as it is put up: title, text, attachments, period, places, contacts.
+
+        Text and attachments are those of the step before it, unless the run has its own in
+        ``data["document"]``. Contacts (office, telephones) come from the case's parameters.
+        """
+        case = run.process
+        before = list(
+            StepRun.objects.filter(process=case, pk__lt=run.pk, finished__isnull=False).order_by(
+                "-pk"
+            )[:20]
+        )
+        files = list(
+            Attachment.objects.filter(run__in=[run, *before], public=True)
+            .exclude(field="photos")
+            .order_by("pk")
+        )
+        newest = max((file.run_id or 0 for file in files), default=0)
+        source = next((earlier for earlier in before if earlier.data), None)
+        own = run.data.get("document")
+        return {
+            "title": _("关于%(title)s的公示") % {"title": case.title},
+            "step": self.title,
+            "document": own or (source.data if source else {}),
+            "files": [file for file in files if file.run_id == newest],
+            "starts_on": run.starts_on,
+            "ends_on": run.ends_on,
+            "term": self.term_in(case),
+            "provisional": run.provisional,
+            "contacts": case.params.get("contacts", {}),
+        }
+
+    def page(self, run: StepRun) -> dict[str, Any]:
+        """The notice, the places with their photos, objections and late opinions (querysets)."""
+        postings = list(Posting.objects.filter(run=run).select_related("photo"))
+        return {
+            "notice": self.notice(run),
+            "phase": run.phase,
+            "postings": postings,
+            "posted": sum(row.posted_at is not None for row in postings),
+            "objections": objections(run, clock.now()),
+            "late": feedback_book(run),
+        }
+
+    def desk(self, run: StepRun) -> dict[str, Any]:
+        """Undecided objections and unanswered late opinions, in clear; both querysets."""
+        return {
+            "undecided": self.undecided(run).select_related("record"),
+            "unanswered": self.unanswered(run).select_related("record"),
+            "unmet": self.unmet(run),
+        }

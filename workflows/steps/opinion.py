@@ -1,0 +1,478 @@
+"""Opinions and what is answered to them: shared by every step that people may write to.
+
+Whoever writes to an office gets an answer with a reason (件件有回应), and the public can read both
+without learning who wrote. So an opinion's text is private; what becomes public is the masked
+wording that comes with the reply.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from django import forms
+from django.db import models
+from django.db.models import F, Q, QuerySet
+from django.utils.translation import gettext_lazy as _
+from django_fsm import FSMField, transition
+
+from ..acts import Act, Written
+from ..models.case import Case, StepRun
+from ..models.record import Attachment, Record
+from ..parties import Party, directory
+from ..records import masking
+from .base import ActForm, Step, Words, act, refuse
+
+TEXT_MOST = 2000
+REASON_MOST = 1000
+LARGEST = 2**63 - 1
+"""The largest key that a database takes."""
+AT_ONCE = 500
+"""The most opinions that one reply answers: its record must stay within 65,535 bytes."""
+
+OUTCOMES: dict[str, Words] = {
+    "adopted": _("采纳"),
+    "partly": _("部分采纳"),
+    "not_adopted": _("未采纳"),
+    "out_of_scope": _("不属于本事项,已转办"),
+}
+STANCES: dict[str, Words] = {"want": _("需要"), "not_want": _("不需要"), "other": _("其他意见")}
+
+# Four signs and more, and still no reason.
+_EMPTY_WORDS = frozenset(
+    ["暂不采纳", "不予采纳", "部分采纳", "暂无理由", "没有原因", "没有理由", "如上所述"]
+)
+
+
+class Reply(models.Model):
+    """What an office answered, with its reason, to one opinion or to several that are alike.
+
+    Also a decision on objections. Never changed: a correction is a new reply that names the old
+    one. Changes only through `acts.perform`.
+    """
+
+    run = models.ForeignKey(StepRun, on_delete=models.PROTECT, null=True, related_name="replies")
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="replies")
+    record = models.ForeignKey(Record, on_delete=models.PROTECT, null=True, related_name="+")
+    outcome = models.CharField(_("处理结果"), max_length=20)
+    reason = models.CharField(_("理由"), max_length=REASON_MOST)
+    referral = models.CharField(_("转办去向"), max_length=200, blank=True)
+    public_text = models.TextField(_("公开的内容"), blank=True)
+    at = models.DateTimeField(_("答复时间"))
+    corrects = models.OneToOneField(
+        "self", on_delete=models.PROTECT, null=True, related_name="corrected_by"
+    )
+
+    def __str__(self) -> str:
+        return f"{self.outcome} at {self.at:%Y-%m-%d}"
+
+
+class Statement(models.Model):
+    """What opinions and objections share: who wrote what, when, and the answer.
+
+    `text` is private and is emptied when its author's data are erased. `fingerprint` finds the same
+    words sent twice; it is keyed with the case's salt, so that it says nothing to outsiders.
+    """
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="%(class)ss")
+    record = models.ForeignKey(Record, on_delete=models.PROTECT, null=True, related_name="+")
+    party_key = models.CharField(max_length=60)
+    text = models.TextField(_("内容"), blank=True)
+    channel = models.CharField(_("渠道"), max_length=10, default="online")
+    fingerprint = models.CharField(max_length=64, editable=False)
+    created = models.DateTimeField(_("提交时间"))
+    reply = models.ForeignKey(Reply, on_delete=models.PROTECT, null=True, related_name="%(class)ss")
+
+    class Meta:
+        abstract = True
+
+    @property
+    def outcome(self) -> str:
+        """The outcome code of the reply, empty before it."""
+        return self.reply.outcome if self.reply else ""
+
+    @property
+    def reason(self) -> str:
+        """The reason of the reply, empty before it."""
+        return self.reply.reason if self.reply else ""
+
+    @property
+    def public_text(self) -> str:
+        """The masked wording, empty until it is answered."""
+        return self.reply.public_text if self.reply else ""
+
+
+class Opinion(Statement):
+    """One opinion of one party (意见). Changes only through `acts.perform`.
+
+    Without a run it came to the case as a whole; `late`: it was an objection, handed in when the
+    publicity period was over. Life: submitted → replied, or withdrawn by its author before.
+    """
+
+    run = models.ForeignKey(StepRun, on_delete=models.PROTECT, null=True, related_name="opinions")
+    item = models.CharField(_("项目"), max_length=40, blank=True)
+    stance = models.CharField(_("态度"), max_length=10, blank=True)
+    late = models.BooleanField(_("逾期异议"), default=False)
+    life = FSMField(_("状态"), default="submitted", protected=True)
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["case", "run", "party_key", "fingerprint"],
+                condition=~Q(life="withdrawn"),
+                name="one_opinion_same_words",
+            ),
+            models.UniqueConstraint(
+                fields=["run", "party_key", "item"],
+                condition=Q(stance__in=("want", "not_want")) & ~Q(life="withdrawn"),
+                name="one_stance_an_item",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["run", "record"], name="opinion_feedback_book"),
+            models.Index(fields=["run", "item", "stance"], name="opinion_counts"),
+            models.Index(
+                fields=["case", "run"], condition=Q(life="submitted"), name="opinion_unanswered"
+            ),
+            models.Index(fields=["party_key"], name="opinion_of_party"),
+        ]
+
+    def __str__(self) -> str:
+        return f"opinion {self.pk}"
+
+    @transition(field=life, source="submitted", target="replied")
+    def answer(self) -> None:
+        """It has been answered."""
+
+    @transition(field=life, source="submitted", target="withdrawn")
+    def withdraw(self) -> None:
+        """Its author took it back; it stays counted."""
+
+
+def fingerprint(case: Case, *parts: str) -> str:
+    """The same for the same words, however they are spaced; keyed with the case's salt."""
+    plain = "\x1f".join("".join(part.split()) for part in parts)
+    return hmac.new(bytes(case.salt), plain.encode(), hashlib.sha256).hexdigest()
+
+
+def says_something(text: str) -> bool:
+    """Whether a reason is one: at least four letters or signs, and not a mere 无 or 同上."""
+    plain = re.sub(r"[\W_]+", "", text)
+    return len(plain) >= 4 and plain not in _EMPTY_WORDS and len(set(plain)) > 1
+
+
+# --- forms -------------------------------------------------------------------------------------
+
+
+class PublicText(forms.CharField):
+    """Words that will be published: refused while `masking.propose` would still mask in them."""
+
+    def __init__(self, *, meaning: bool = True, rows: int = 4, **kwargs: Any) -> None:
+        self.meaning = meaning
+        super().__init__(widget=forms.Textarea(attrs={"rows": rows}), **kwargs)
+
+    def clean(self, value: Any) -> Any:
+        """The text, or why it may not be published."""
+        text: str = super().clean(value)
+        if not text:
+            return text
+        if self.meaning and not says_something(text):
+            raise forms.ValidationError(_("请写明具体内容,不能只写“无”“同上”等字样。"))
+        require_clear(text)
+        return text
+
+
+def require_clear(text: str, names: Iterable[str] = ()) -> None:
+    """Refuse a text in which something personal is left; raises ValidationError."""
+    if not masking.is_clear(text, names):
+        raise forms.ValidationError(
+            _("文字中还有姓名、电话、证件号、邮箱、门牌或车牌等个人信息,请先用*号遮盖再提交。"),
+            code="personal",
+        )
+
+
+class Keys(forms.TypedMultipleChoiceField):
+    """Primary keys of rows, from check boxes of a list too long to be a choice field's choices."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(coerce=int, widget=forms.MultipleHiddenInput, **kwargs)
+
+    def to_python(self, value: Any) -> list[str]:
+        """One key or many, as given."""
+        return super().to_python([value] if isinstance(value, (int, str)) and value else value)
+
+    def valid_value(self, value: Any) -> bool:
+        """Whether it looks like a key; the step looks up the row."""
+        return str(value).isascii() and str(value).isdecimal() and len(str(value)) < 19
+
+    def clean(self, value: Any) -> list[int]:
+        """The keys, each once, in ascending order."""
+        keys = sorted(set(super().clean(value)))
+        if len(keys) > AT_ONCE:
+            raise forms.ValidationError(
+                _("一次最多办理%(most)s条,请分批办理。") % {"most": AT_ONCE}
+            )
+        return keys
+
+
+class AnswerForm(ActForm):
+    """What every answer holds: a reason, and the wording of the text that the public will read."""
+
+    public_text = PublicText(
+        label=_("公开的意见内容(已遮盖个人信息)"),
+        max_length=TEXT_MOST,
+        required=False,
+        meaning=False,
+    )
+    reason = PublicText(label=_("理由(将公开)"), max_length=REASON_MOST)
+
+    def check_public(self, rows: Sequence[Opinion] | Sequence[Any]) -> None:
+        """No author's name is in what will be public; what they wrote is not left out."""
+        names = list(directory().names({row.party_key for row in rows}).values())
+        for field in ("public_text", "reason", "referral", "why"):
+            try:
+                require_clear(self.cleaned_data.get(field) or "", names)
+            except forms.ValidationError as error:
+                raise refuse(error.messages[0], field=field) from error
+        if any(row.text for row in rows) and not self.cleaned_data.get("public_text"):
+            raise refuse(_("请填写公开的意见内容。"), field="public_text")
+
+
+class ReplyForm(AnswerForm):
+    """A reply to one opinion, or one reply to several like opinions."""
+
+    opinions = Keys(label=_("意见"))
+    outcome = forms.ChoiceField(
+        label=_("处理结果"), choices=list(OUTCOMES.items()), widget=forms.RadioSelect
+    )
+    referral = PublicText(
+        label=_("转办去向(不属于本事项时填写)"), max_length=200, required=False, rows=1
+    )
+    publish_photos = forms.BooleanField(label=_("所附照片不含个人信息,可以公开"), required=False)
+    field_order: ClassVar = ["opinions", "outcome", "public_text", "reason", "referral"]
+
+    def clean(self) -> dict[str, Any]:
+        """Out of scope needs to say who has it now."""
+        data: dict[str, Any] = super().clean() or {}
+        out = data.get("outcome") == "out_of_scope"
+        if out and not data.get("referral") and "referral" not in self.errors:
+            self.add_error("referral", _("不属于本事项的,请写明转给了哪个单位。"))
+        if not out:
+            data["referral"] = ""
+        return data
+
+
+class ReplyCorrectionForm(ReplyForm):
+    """A reply that was wrong, given anew."""
+
+    opinions = None  # type: ignore[assignment]  # it answers the same ones
+    publish_photos = None  # type: ignore[assignment]
+    reply = forms.IntegerField(
+        label=_("原答复"), min_value=1, max_value=LARGEST, widget=forms.HiddenInput
+    )
+    why = PublicText(label=_("更正原因(将公开)"), max_length=300, rows=2)
+
+
+class WithdrawalForm(ActForm):
+    """Which of one's own is taken back."""
+
+    opinion = forms.IntegerField(
+        label=_("意见"), min_value=1, max_value=LARGEST, widget=forms.HiddenInput
+    )
+
+
+# --- the acts ----------------------------------------------------------------------------------
+
+
+class Answering(Step):
+    """A step that answers opinions: with a run, those of the run; without, those of the case."""
+
+    def scope(self, case: Case, run: StepRun | None) -> QuerySet[Opinion]:
+        """The opinions that this step answers."""
+        return Opinion.objects.filter(case=case, run=run)
+
+    def unanswered(self, run: StepRun) -> QuerySet[Opinion]:
+        """The opinions of a run that wait for a reply, the oldest first."""
+        return self.scope(run.process, run).filter(life="submitted").order_by("pk")
+
+    def draft(self, opinions: Sequence[Opinion]) -> dict[str, Any]:
+        """What the reply form begins with: the first one's text, masked as far as patterns go."""
+        names = directory().names({opinion.party_key for opinion in opinions}).values()
+        text = masking.propose(opinions[0].text, names) if opinions else ""
+        return {"opinions": [opinion.pk for opinion in opinions], "public_text": text}
+
+    @act("opinion.replied", title=_("答复意见"), by="by", form=ReplyForm)
+    def reply_to(self, doing: Act) -> Written:
+        """Answer opinions with one reply; each has it as its own, each is named in the record."""
+        keys = doing.data["opinions"]
+        opinions = list(
+            self.scope(doing.case, doing.run).filter(pk__in=keys).select_related("record")
+        )
+        if len(opinions) != len(keys):
+            raise refuse(_("所选意见不属于本环节,请刷新后重试。"), field="opinions")
+        done = [opinion for opinion in opinions if opinion.life != "submitted"]
+        if done:
+            message = _("所选意见中有%(count)s条已经答复或者撤回,请刷新后重试。") % {
+                "count": len(done)
+            }
+            raise refuse(message, field="opinions", code="duplicate")
+        doing.form.check_public(opinions)
+        reply = self.write_reply(doing, doing.data["outcome"])
+        for opinion in opinions:
+            opinion.answer()  # the guard of its life; one UPDATE then writes them all
+        Opinion.objects.filter(pk__in=keys).update(life="replied", reply=reply)
+        body = reply_body(reply, opinions)
+        if doing.data["publish_photos"]:
+            Attachment.objects.filter(record__in=[o.record_id for o in opinions]).update(
+                public=True
+            )
+            body["photos_public"] = True
+        return Written(body, fact=reply, settle=True)
+
+    @act("reply.corrected", title=_("更正答复"), by="by", form=ReplyCorrectionForm)
+    def correct_reply(self, doing: Act) -> Written:
+        """Give a reply anew, with why; the old one stays in the record."""
+        old = (
+            Reply.objects.filter(
+                case=doing.case, run=doing.run, pk=doing.data["reply"], outcome__in=OUTCOMES
+            )
+            .select_related("record", "corrected_by")
+            .first()
+        )
+        if old is None or old.record is None:
+            raise refuse(_("没有找到原答复,请刷新后重试。"), field="reply")
+        if hasattr(old, "corrected_by"):
+            raise refuse(_("该答复已经更正,请更正最新的答复。"), field="reply", code="duplicate")
+        opinions = list(Opinion.objects.filter(reply=old).select_related("record"))
+        doing.form.check_public(opinions)
+        reply = self.write_reply(doing, doing.data["outcome"], corrects=old)
+        Opinion.objects.filter(reply=old).update(reply=reply)
+        body = {**reply_body(reply, opinions), "why": doing.data["why"]}
+        return Written(body, fact=reply, corrects=old.record.seq)
+
+    @act("opinion.withdrawn", title=_("撤回意见"), by="participants", form=WithdrawalForm)
+    def withdraw_opinion(self, doing: Act) -> Written:
+        """Take back one's own opinion before it is answered; it stays counted as withdrawn."""
+        opinion = (
+            self.scope(doing.case, doing.run)
+            .filter(pk=doing.data["opinion"], party_key=doing.party.key)
+            .select_related("record")
+            .first()
+        )
+        if opinion is None:
+            raise refuse(_("只能撤回自己提交的意见。"), field="opinion")
+        if opinion.life != "submitted":
+            raise refuse(
+                _("该意见已经答复或者撤回,不能再撤回。"), field="opinion", code="closed_step"
+            )
+        opinion.withdraw()
+        Opinion.objects.filter(pk=opinion.pk).update(life=opinion.life)
+        return Written({"opinion": seq_of(opinion)}, settle=doing.run is not None)
+
+    def write_reply(self, doing: Act, outcome: str, corrects: Reply | None = None) -> Reply:
+        """Write the answer that an `AnswerForm` holds."""
+        return Reply.objects.create(
+            run=doing.run,
+            case=doing.case,
+            outcome=outcome,
+            reason=doing.data["reason"],
+            referral=doing.data.get("referral", ""),
+            public_text=doing.data["public_text"],
+            at=doing.at,
+            corrects=corrects,
+        )
+
+
+def write_opinion(
+    doing: Act, *, text: str, item: str = "", stance: str = "", late: bool = False
+) -> Opinion:
+    """Write an opinion of the acting party; refuses the same words, or a second stance, again.
+
+    Its record is set by the door when the opinion is the act's fact.
+    """
+    case, run, party = doing.case, doing.run, doing.party
+    mark = fingerprint(case, item, stance, text)
+    same = Q(fingerprint=mark)
+    if stance in ("want", "not_want"):
+        same |= Q(item=item, stance__in=("want", "not_want"))
+    before = (
+        Opinion.objects.filter(same, case=case, run=run, party_key=party.key)
+        .exclude(life="withdrawn")
+        .values_list("fingerprint", flat=True)
+    )
+    if found := list(before):
+        if mark in found:
+            raise refuse(_("同样的意见已经提交过,无需重复提交。"), code="duplicate")
+        raise refuse(
+            _("您已对该项目表明态度;如需改变,请先撤回原来的意见。"), field="item", code="duplicate"
+        )
+    return Opinion.objects.create(
+        case=case,
+        run=run,
+        party_key=party.key,
+        item=item,
+        stance=stance,
+        text=text,
+        channel=party.via,
+        late=late,
+        fingerprint=mark,
+        created=doing.at,
+    )
+
+
+def seq_of(row: Statement) -> int:
+    """The position of the record by which an opinion or objection is named in public."""
+    assert row.record is not None
+    return row.record.seq
+
+
+def reply_body(reply: Reply, rows: Iterable[Statement], kind: str = "opinions") -> dict[str, Any]:
+    """What the record of an answer says: which it answers, the masked wording, outcome, reason."""
+    body: dict[str, Any] = {
+        kind: sorted(seq_of(row) for row in rows),
+        "outcome": reply.outcome,
+        "reason": reply.reason,
+    }
+    if reply.public_text:
+        body["public_text"] = reply.public_text
+    if reply.referral:
+        body["referral"] = reply.referral
+    return body
+
+
+# --- what pages read ---------------------------------------------------------------------------
+
+
+def feedback_book(run: StepRun) -> QuerySet[Opinion, Mapping[str, Any]]:
+    """The feedback book of a run (意见反馈册) without names, in order of arrival; to be paginated.
+
+    Rows are dicts: `seq`, `item`, `stance`, `late`, `life`, `submitted_at`, `outcome`, `reason`,
+    `referral`, `wording`, `replied_at`, `reply_seq`. Nothing of who wrote.
+    """
+    return (
+        Opinion.objects.filter(run=run, record__isnull=False)
+        .order_by("record")
+        .values(
+            "item",
+            "stance",
+            "late",
+            "life",
+            seq=F("record__seq"),
+            submitted_at=F("created"),
+            outcome=F("reply__outcome"),
+            reason=F("reply__reason"),
+            referral=F("reply__referral"),
+            wording=F("reply__public_text"),
+            replied_at=F("reply__at"),
+            reply_seq=F("reply__record__seq"),
+        )
+    )
+
+
+def of_party(run: StepRun, party: Party) -> QuerySet[Opinion]:
+    """A party's own opinions at a run, in clear, with their replies."""
+    return Opinion.objects.filter(run=run, party_key=party.key).select_related("reply", "record")
