@@ -104,14 +104,14 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
         closed = _("该环节尚未开始或者已经结束。")
     doing = acts.Act(case, offer.run, offer.spec, offer.parties[0], clock.now())
     form_class = None if closed else offer.step.form_for(offer.spec, doing)
-    posted = request.method == "POST" and not closed
+    posted = request.method == "POST"
     initial = {name: value for name, value in request.GET.items() if name != "paper"}
     data, files = (request.POST, request.FILES) if posted else (None, None)
     form = form_class(data, files, act=doing, initial=initial) if form_class else None
     paper_form = PaperForm(data, case=case) if offer.paper else None
     refused: acts.Refused | None = None
     if posted:
-        done, refused = _send(request, offer, paper_form)
+        done, refused = _send(request, offer, step, paper_form)
         if done is not None:
             return redirect(f"/cases/{number}/done/{done.record.seq}/")
         if refused is not None and form is not None:
@@ -155,7 +155,7 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
 
 
 def _send(
-    request: HttpRequest, offer: Offer, paper_form: PaperForm | None
+    request: HttpRequest, offer: Offer, step: str, paper_form: PaperForm | None
 ) -> tuple[acts.Done | None, acts.Refused | None]:
     chosen = request.POST.get("as", "")
     party = next((p for p in offer.parties if p.key == chosen), offer.parties[0])
@@ -174,7 +174,7 @@ def _send(
     try:
         done = acts.perform(
             offer.case,
-            offer.run.name if offer.run else acts.CASE,
+            step,
             offer.spec.name,
             party,
             request.POST,
