@@ -8,9 +8,9 @@ from .record import Attachment, Disclosure, Record, Refusal, Trace
 # The rows of each step; after the rows above, on which they stand.
 from ..steps.ballot import BallotPaper, BallotState, RollRow
 from ..steps.consultation import HouseholdReturn, Opinion, Reply, SurveyAnswer
-from ..steps.ledger import LedgerEntry
-from ..steps.meeting import Meeting, SignUp
-from ..steps.panel import Seat
+from ..steps.ledger import LedgerEntry, LedgerMove
+from ..steps.meeting import MeetingSession, SignUp
+from ..steps.panel import Recusal, Seat, Signature
 from ..steps.publicity import Objection, Posting
 from ..steps.selection import Candidate, Mark
 
@@ -26,18 +26,21 @@ __all__ = [
     "Disclosure",
     "HouseholdReturn",
     "LedgerEntry",
+    "LedgerMove",
     "Mark",
-    "Meeting",
+    "MeetingSession",
     "NumberSeries",
     "Objection",
     "Opinion",
     "Posting",
     "Record",
+    "Recusal",
     "Refusal",
     "Reply",
     "RollRow",
     "Seat",
     "SignUp",
+    "Signature",
     "StepRun",
     "SurveyAnswer",
     "Trace",

@@ -1,10 +1,5 @@
-"""Stub until written."""
+"""Ledger (台账): entries of declared kinds, each with a life of its own, until it is closed."""
 
-from django.db import models
+from .ledger_rows import LedgerEntry, LedgerMove
 
-from ..models.case import StepRun
-
-
-class LedgerEntry(models.Model):
-    run = models.ForeignKey(StepRun, on_delete=models.PROTECT, related_name="ledgerentrys")
-
+__all__ = ["LedgerEntry", "LedgerMove"]
