@@ -105,7 +105,7 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
     doing = acts.Act(case, offer.run, offer.spec, offer.parties[0], clock.now())
     form_class = None if closed else offer.step.form_for(offer.spec, doing)
     posted = request.method == "POST"
-    initial = {name: value for name, value in request.GET.items() if name != "paper"}
+    initial = offer.step.prefill(doing, request.GET)
     data, files = (request.POST, request.FILES) if posted else (None, None)
     form = form_class(data, files, act=doing, initial=initial) if form_class else None
     paper_form = PaperForm(data, case=case) if offer.paper else None

@@ -9,7 +9,7 @@ import datetime as dt
 from collections import defaultdict
 from typing import Any
 
-from django.db.models import Count, Max, Prefetch, Q, QuerySet
+from django.db.models import Count, Max, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.utils.translation import gettext_lazy as _
 from viewflow.workflow.status import STATUS
 
@@ -91,9 +91,13 @@ def home() -> dict[str, Any]:
         .select_related("process__community")
         .order_by("ends_at")[:6]
     )
-    decided = (
-        StepRun.objects.filter(finished__isnull=False)
+    newest = (
+        StepRun.objects.filter(process=OuterRef("process"), finished__isnull=False)
         .exclude(outcome="")
+        .order_by("-finished", "-pk")
+    )
+    decided = (
+        StepRun.objects.filter(finished__isnull=False, pk=Subquery(newest.values("pk")[:1]))
         .select_related("process__community")
         .order_by("-finished", "-pk")[:6]
     )

@@ -104,8 +104,7 @@ def step_detail(request: HttpRequest, number: str, run_id: int) -> HttpResponse:
         raise Http404
     viewer = Viewer(request.user, case)
     shown = step.page(run)
-    listed = shown.get("rows")
-    page = _page(request, listed, 30) if listed is not None else None
+    page = _page(request, shown[step.paged], 30) if step.paged else None
     handles = viewer.oversees and (viewer.may_handle(step) or "auditor" in viewer.roles)
     return render(
         request,

@@ -10,6 +10,10 @@ from django.utils.translation import gettext_lazy as _
 from ..models.case import Case
 from ..models.record import Record
 from ..steps.base import Step, Words
+from ..steps.consultation import VISITS
+from ..steps.consultation_rows import SATISFACTION
+from ..steps.opinion import OUTCOMES, STANCES
+from ..steps.publicity_rows import DECISIONS, GROUNDS
 from ..terms import parse
 
 ENGINE_ACTS: dict[str, Words] = {
@@ -82,12 +86,6 @@ FIELDS: dict[str, Words] = {
 }
 
 VALUES: dict[str, Words] = {
-    "adopted": _("采纳"),
-    "partly": _("部分采纳"),
-    "not_adopted": _("未采纳"),
-    "out_of_scope": _("转其他渠道办理"),
-    "upheld": _("异议成立"),
-    "dismissed": _("异议不成立"),
     "approve": _("同意"),
     "approved": _("通过"),
     "return": _("退回"),
@@ -106,11 +104,12 @@ VALUES: dict[str, Words] = {
     "too_few": _("人数不足"),
     "ordinary": _("一般事项"),
     "special": _("特别事项"),
-    "want": _("需要"),
-    "not_want": _("不需要"),
-    "returned_form": _("已交表"),
-    "refused": _("拒绝"),
-    "not_met": _("未遇"),
+    **SATISFACTION,
+    **GROUNDS,
+    **DECISIONS,
+    **VISITS,
+    **STANCES,
+    **OUTCOMES,
 }
 
 

@@ -151,6 +151,8 @@ class Step(Node):
     optional_outcomes: ClassVar[frozenset[str]] = frozenset()
     """Outcomes that a procedure need not lead anywhere, since the step then does not have them."""
     outcome_names: dict[str, Words]
+    paged: ClassVar[str] = ""
+    """Names the entry of `page` that grows without bound: the page shows it piece by piece."""
     acts: ClassVar[dict[str, ActSpec]] = {}
     bpmn_element = "userTask"
     shape: ClassVar = {
@@ -242,6 +244,10 @@ class Step(Node):
     def page(self, run: StepRun) -> dict[str, Any]:
         """What the public page of a run shows; a constant number of queries."""
         return {}
+
+    def prefill(self, doing: Act, query: Any) -> dict[str, Any]:
+        """What the form of an act begins with; `query` is the page's query string (a QueryDict)."""
+        return {name: query.get(name) for name in query if name != "paper"}
 
     def beside(self, run: StepRun, spec: ActSpec, query: Any) -> dict[str, Any]:
         """What the page of an act shows beside its form (the papers to sign, the opinion to answer);

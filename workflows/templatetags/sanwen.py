@@ -1,0 +1,68 @@
+"""Filters for pages: words for codes, exact amounts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.utils.translation import gettext as _
+
+from ..portal import words
+
+register = template.Library()
+
+
+@register.filter
+def word(code: str | None) -> Any:
+    """What people read for a code of a record (``adopted`` → 采纳)."""
+    return words.VALUES.get(code or "", code or "")
+
+
+@register.filter
+def role(code: str) -> Any:
+    """What people read for a role."""
+    return words.role_title(code)
+
+
+@register.filter
+def badge_state(code: str | None) -> str:
+    """The state under which a badge shows the answer to an opinion or objection."""
+    return {
+        "adopted": "adopted",
+        "partly": "partly",
+        "not_adopted": "not_adopted",
+        "upheld": "done",
+        "dismissed": "stopped",
+        "out_of_scope": "waiting",
+    }.get(code or "", "waiting")
+
+
+@register.filter
+def yuan(fen: int | None) -> str:
+    """An amount in fen as yuan: 123450 → ``1,234.50``. Exact."""
+    if fen is None:
+        return ""
+    sign = "-" if fen < 0 else ""
+    whole, rest = divmod(abs(int(fen)), 100)
+    return f"{sign}{whole:,}.{rest:02d}"
+
+
+@register.filter
+def area(hundredths: int | None) -> str:
+    """An area in hundredths of a square metre: 6678397 → ``66,783.97㎡``. Exact."""
+    if hundredths is None:
+        return ""
+    whole, rest = divmod(int(hundredths), 100)
+    return _("%(area)s㎡") % {"area": f"{whole:,}.{rest:02d}"}
+
+
+@register.filter
+def of(mapping: Any, key: Any) -> Any:
+    """The entry of a dict under a key that the template holds in a variable."""
+    return mapping.get(key, "") if mapping else ""
+
+
+@register.filter
+def permille(part: int, whole: int) -> int:
+    """A share in thousandths, for the length of a bar only."""
+    return part * 1000 // whole if whole else 0
