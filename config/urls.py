@@ -2,7 +2,6 @@
 
 from django.conf import settings
 from django.urls import include, path
-from django.views.generic import TemplateView
 
 urlpatterns = [
     path("", include("workflows.portal.urls")),
@@ -11,6 +10,8 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
 ]
 if settings.DEBUG:
-    urlpatterns.append(path("gallery/", TemplateView.as_view(template_name="gallery.html")))
+    from config.gallery import gallery
+
+    urlpatterns.append(path("gallery/", gallery))
 
 handler403 = "workflows.portal.views.too_many"
