@@ -74,7 +74,7 @@ class OpinionForm(ActForm):
 
     def setup(self) -> None:
         """The menu of the step, grouped by class."""
-        step: Consultation = self.act.open_run.step  # type: ignore[assignment]
+        step: Consultation = self.act.open_run.step
         if not step.items:
             del self.fields["item"], self.fields["stance"]
             self.fields["text"].required = True

@@ -60,7 +60,7 @@ class PostingForm(ActForm):
 
     def setup(self) -> None:
         """The places of the run, in walking order."""
-        step: Publicity = self.act.open_run.step  # type: ignore[assignment]
+        step: Publicity = self.act.open_run.step
         self.rows = {row.place: row for row in step.places(self.act.open_run)}
         field: Any = self.fields["places"]
         field.choices = [(row.place, row.label) for row in self.rows.values()]
@@ -85,7 +85,7 @@ class ObjectionForm(ActForm):
         max_length=TEXT_MOST,
         widget=forms.Textarea(attrs={"rows": 6}),
     )
-    files = UploadField(label=_("证明材料"), required=False, most=9)
+    papers = UploadField(label=_("证明材料"), required=False, most=9)
     as_opinion = forms.BooleanField(label=_("公示期已过的,作为意见提交"), required=False)
 
     def clean_text(self) -> str:
@@ -103,7 +103,7 @@ class DecisionForm(AnswerForm):
     decision = forms.ChoiceField(
         label=_("核查结论"), choices=list(DECISIONS.items()), widget=forms.RadioSelect
     )
-    field_order: ClassVar = ["objections", "decision", "public_text", "reason"]
+    field_order = ["objections", "decision", "public_text", "reason"]
 
 
 class ObjectionWithdrawalForm(ActForm):
