@@ -81,9 +81,10 @@ def recompute_provisional() -> int:
     count = 0
     for run in open_runs:
         assert run.ends_on is not None
-        if not calendar.is_loaded(run.ends_on.year):
+        if not calendar.is_settled(run.ends_on):
             continue
-        key = f"recount:{run.pk}:{run.ends_on.isoformat()}"
+        loaded = calendar.version(run.ends_on.year)
+        key = f"recount:{run.pk}:{run.ends_on.isoformat()}@{loaded}"
         acts.perform(run.process_id, run.name, "term.recomputed", Party.clock(), key=key)
         count += 1
     return count

@@ -242,3 +242,31 @@ def test_a_broken_chain_is_found(case):
         canonical=victim.canonical.replace('"seq":3', '"seq":4')
     )
     assert records.first_fault(case) == 3
+
+
+def test_a_term_into_a_year_not_announced_fires_nothing_until_it_is_loaded(estate):
+    december = dt.datetime(2026, 12, 28, 9, tzinfo=clock.SHANGHAI)
+    with clock.at(december):
+        case = acts.open_case(Errand, estate, OFFICE, title="跨年")
+    run = case.runs.get(name="write")
+    assert run.provisional
+    with clock.at(dt.datetime(2027, 1, 20, 9, tzinfo=clock.SHANGHAI)):
+        assert sweep.sweep() == 0
+        _load_2027()
+        assert sweep.sweep() == 1
+    run.refresh_from_db()
+    assert not run.provisional
+    assert list(
+        case.records.filter(act__startswith="term.").order_by("seq").values_list("act", flat=True)
+    ) == ["term.recomputed", "term.ended"]
+    assert records.first_fault(Case.objects.get(pk=case.pk)) is None
+
+
+def _load_2027():
+    from workflows.models import CalendarDay, CalendarYear
+
+    CalendarYear.objects.create(year=2027, source="示范")
+    for day in (1, 2, 3):
+        CalendarDay.objects.create(
+            date=dt.date(2027, 1, day), is_workday=False, source="示范", name="元旦"
+        )
