@@ -784,6 +784,19 @@ def test_an_opinion_costs_at_most_ten_queries_also_beside_five_hundred_others(ne
     assert len(cost(2)) == len(alone) <= 10, alone
 
 
+def test_what_the_pages_offer_follows_the_run(needs):
+    def offered(act):
+        return Needs.ask.offered(Needs.ask.acts[act], open_run(needs))
+
+    say(needs, household(1))
+    assert offered("opinion.submitted")
+    assert not offered("consultation.closed")
+    with day(22):
+        assert offered("consultation.closed")
+        acts.perform(needs, "ask", "consultation.closed", OFFICE, CLOSE)
+        assert not offered("opinion.submitted")
+
+
 # --- declaring
 
 

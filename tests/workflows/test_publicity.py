@@ -243,7 +243,7 @@ def test_an_objection_leaves_no_words_and_no_name_in_the_record(design):
     assert done.record.body == {"ground": "interest", "files": 1, "due_on": "2026-09-20"}
     decide(design, done.fact)
     trail = "".join(Record.objects.values_list("canonical", flat=True))
-    for secret in ("household:", "person:", "stairwell:", "501", "我家", "张三"):
+    for secret in ("household:", "person:", "stairwell:", "501室", "我家", "张三"):
         assert secret not in trail
     assert not Attachment.objects.filter(field="papers", public=True).exists()
     assert records.first_fault(Case.objects.get(pk=design.pk)) is None
@@ -534,7 +534,21 @@ def test_readers_show_no_author(design):
         "decision_seq",
     }
     assert "household" not in str(rows)
-    assert "501" not in str(rows)
+    assert "501室" not in str(rows)
+
+
+def test_what_the_pages_offer_follows_the_notice(hanging):
+    def offered():
+        run = open_run(hanging)
+        return {name for name, spec in Design.stand.acts.items() if Design.stand.offered(spec, run)}
+
+    assert {"objection.raised", "objection.decided", "publicity.withdrawn"}.isdisjoint(offered())
+    post(hanging, *PLACES)
+    assert "objection.raised" in offered()
+    objection = object_to(hanging, household(1)).fact
+    assert "objection.decided" in offered()
+    decide(hanging, objection, decision="upheld")
+    assert "publicity.withdrawn" in offered()
 
 
 # --- declaring

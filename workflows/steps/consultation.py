@@ -16,7 +16,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from .. import calendars, terms
+from .. import calendars, clock, terms
 from ..acts import Act, Written
 from ..models.case import Case, StepRun
 from ..parties import Member, directory
@@ -212,6 +212,8 @@ class Consultation(Answering):
         """Nothing new once the office has closed it; closing only when it may be closed."""
         if spec.name in ("opinion.submitted", "survey.answered"):
             return run.phase != CLOSED
+        if spec.name == "consultation.closed":
+            return run.phase == CLOSED or self._may_close(run, clock.now())
         return True
 
     def opened(self, run: StepRun, now: dt.datetime) -> dict[str, Any]:

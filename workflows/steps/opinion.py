@@ -252,7 +252,9 @@ class ReplyForm(AnswerForm):
     referral = PublicText(
         label=_("转办去向(不属于本事项时填写)"), max_length=200, required=False, rows=1
     )
-    publish_photos = forms.BooleanField(label=_("所附照片不含个人信息,可以公开"), required=False)
+    publish_photos = forms.BooleanField(
+        label=_("所附照片和材料不含个人信息,可以公开"), required=False
+    )
     field_order = ["opinions", "outcome", "public_text", "reason", "referral"]
 
     def clean(self) -> dict[str, Any]:
