@@ -164,6 +164,7 @@ class Consultation(Answering):
     """
 
     kind = "consultation"
+    paged = "book"
     outcomes: ClassVar[dict[str, Words]] = {"done": _("意见均已答复")}
 
     def __init__(

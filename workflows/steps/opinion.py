@@ -24,7 +24,7 @@ from ..models.case import Case, StepRun
 from ..models.record import Attachment, Record
 from ..parties import Party, directory
 from ..records import masking
-from .base import ActForm, Step, Words, act, refuse
+from .base import ActForm, ActSpec, Step, Words, act, refuse
 
 TEXT_MOST = 2000
 REASON_MOST = 1000
@@ -307,6 +307,32 @@ class Answering(Step):
         text = masking.propose(opinions[0].text, names) if opinions else ""
         return {"opinions": [opinion.pk for opinion in opinions], "public_text": text}
 
+    def prefill(self, doing: Act, query: Any) -> dict[str, Any]:
+        """A reply begins with the chosen opinions and the first one's text, masked."""
+        if doing.spec.name == "opinion.replied":
+            return self.draft(self._picked(doing.run, query))
+        return super().prefill(doing, query)
+
+    def beside(self, run: StepRun, spec: ActSpec, query: Any) -> dict[str, Any]:
+        """The opinions to answer, in clear."""
+        if spec.name == "opinion.replied":
+            return {"opinions": self._picked(run, query)}
+        return {}
+
+    def _picked(self, run: StepRun | None, query: Any) -> list[Opinion]:
+        keys = [int(k) for k in query.getlist("opinions")[:AT_ONCE] if k.isdecimal()]
+        if run is None or not keys:
+            return []
+        picked = self.scope(run.process, run).filter(pk__in=keys, life="submitted")
+        return list(picked.select_related("record").prefetch_related("record__files"))
+
+    def answers(self, record: Record) -> list[dict[str, Any]]:
+        """The reply to the opinion behind a record, or the decision on the objection."""
+        found = Opinion.objects.filter(record=record).select_related("reply").first()
+        if found is None or found.reply is None:
+            return []
+        return [answer_of(found)]
+
     @act("opinion.replied", title=_("答复意见"), by="by", form=ReplyForm)
     def reply_to(self, doing: Act) -> Written:
         """Answer opinions with one reply; each has it as its own, each is named in the record."""
@@ -424,6 +450,17 @@ def write_opinion(
         fingerprint=mark,
         created=doing.at,
     )
+
+
+def answer_of(row: Statement) -> dict[str, Any]:
+    """What became of a statement, for its author and its receipt."""
+    assert row.reply is not None
+    return {
+        "outcome": row.reply.outcome,
+        "reason": row.reply.reason,
+        "at": row.reply.at,
+        "referral": row.reply.referral,
+    }
 
 
 def seq_of(row: Statement) -> int:

@@ -18,8 +18,9 @@ from django.utils.translation import gettext_lazy as _
 from .. import calendars, clock, terms
 from ..acts import Act, Written
 from ..models.case import Case, StepRun
-from ..models.record import Attachment
+from ..models.record import Attachment, Record
 from ..parties import directory
+from ..records import masking
 from ..uploads import UploadField
 from .base import ActForm, ActSpec, Roles, Words, act, refuse, term_body
 from .opinion import (
@@ -29,6 +30,7 @@ from .opinion import (
     Answering,
     Keys,
     PublicText,
+    answer_of,
     feedback_book,
     fingerprint,
     reply_body,
@@ -132,6 +134,7 @@ class Publicity(Answering):
     """
 
     kind = "publicity"
+    paged = "objections"
     outcomes: ClassVar[dict[str, Words]] = {
         "clean": _("无异议或者异议不成立"),
         "upheld": _("异议成立"),
@@ -336,6 +339,33 @@ class Publicity(Answering):
         if missing := self.unmet(run):
             raise refuse(missing[0], code="unmet")
         return Written({"reason": doing.data["reason"]}, outcome="upheld")
+
+    def prefill(self, doing: Act, query: Any) -> dict[str, Any]:
+        """A decision begins with the chosen objections and the first one's text, masked."""
+        if doing.spec.name != "objection.decided":
+            return super().prefill(doing, query)
+        picked = self._chosen(doing.run, query)
+        names = directory().names({row.party_key for row in picked}).values()
+        text = masking.propose(picked[0].text, names) if picked else ""
+        return {"objections": [row.pk for row in picked], "public_text": text}
+
+    def beside(self, run: StepRun, spec: ActSpec, query: Any) -> dict[str, Any]:
+        """The objections to decide, in clear."""
+        if spec.name == "objection.decided":
+            return {"opinions": self._chosen(run, query)}
+        return super().beside(run, spec, query)
+
+    def _chosen(self, run: StepRun | None, query: Any) -> list[Objection]:
+        keys = [int(key) for key in query.getlist("objections")[:500] if key.isdecimal()]
+        picked = Objection.objects.filter(run=run, pk__in=keys, life="raised")
+        return list(picked.select_related("record").prefetch_related("record__files"))
+
+    def answers(self, record: Record) -> list[dict[str, Any]]:
+        """The decision on the objection behind a record, or the reply to the late opinion."""
+        found = Objection.objects.filter(record=record).select_related("reply").first()
+        if found is None:
+            return super().answers(record)
+        return [answer_of(found)] if found.reply is not None else []
 
     # --- completion
     def undecided(self, run: StepRun) -> QuerySet[Objection]:
