@@ -1,0 +1,153 @@
+"""What the engine asks about people and places, answered from this app's rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db.models import Prefetch
+from django.utils import timezone
+
+from workflows.counting import RollUnit
+from workflows.models import Community
+from workflows.parties import Member, Party
+
+from .masking import mask_name
+from .models import HouseholdMember, Owner, Ownership, Role, Stairwell, Unit, active
+
+TYPISTS = ("residents_committee", "office")
+SEES_ALL = ("office", "residents_committee", "auditor", "moderator", "admin")
+RESIDENTS = ("household", "owner")
+
+
+def _upwards(community: Community) -> list[int]:
+    """The community and those that it belongs to; an office serves all below it."""
+    found = [community.pk]
+    here = community
+    while here.parent_id is not None and here.parent is not None and len(found) < 5:
+        here = here.parent
+        found.append(here.pk)
+    return found
+
+
+def _day(at: dt.datetime) -> dt.date:
+    return timezone.localtime(at).date()
+
+
+class CommunityDirectory:
+    """Parties by roles with dates and by claimed households; see `workflows.parties.Directory`."""
+
+    def parties_of(self, user: Any, community: Community, at: dt.datetime) -> Sequence[Party]:
+        """Staff roles first, then the households that the account speaks for."""
+        on = _day(at)
+        parties = [
+            Party(
+                role.role,
+                f"person:{user.pk}",
+                user.pk,
+                role.organisation or str(role.get_role_display()),
+            )
+            for role in Role.objects.filter(
+                active(on), person=user, community__in=_upwards(community)
+            ).order_by("pk")
+        ]
+        members = HouseholdMember.objects.filter(
+            active(on),
+            person=user,
+            household__unit__stairwell__building__estate__community=community,
+        ).select_related("household__unit__stairwell__building")
+        for member in members:
+            unit = member.household.unit
+            for role in RESIDENTS:
+                parties.append(Party(role, f"household:{unit.pk}", user.pk, unit.label))
+        return list(dict.fromkeys(parties))
+
+    def holds(self, party: Party, community: Community, at: dt.datetime) -> bool:
+        """Whether role, key and account are true together, here and now."""
+        on = _day(at)
+        serves = Role.objects.filter(
+            active(on), person_id=party.user_id, community__in=_upwards(community)
+        )
+        kind, _sep, number = party.key.partition(":")
+        if party.role not in RESIDENTS:
+            return (
+                party.via == "online"
+                and party.key == f"person:{party.user_id}"
+                and serves.filter(role=party.role).exists()
+            )
+        if kind != "household" or not number.isdecimal():
+            return False
+        here = {"stairwell__building__estate__community": community}
+        if party.via == "paper":
+            exists = Unit.objects.filter(pk=int(number), **here).exists()
+            return exists and serves.filter(role__in=TYPISTS).exists()
+        return HouseholdMember.objects.filter(
+            active(on),
+            person_id=party.user_id,
+            household__unit_id=int(number),
+            household__unit__stairwell__building__estate__community=community,
+        ).exists()
+
+    def members(self, group: str, community: Community) -> Sequence[Member]:
+        """Households or stairwells in walking order."""
+        if group == "stairwells":
+            wells = Stairwell.objects.filter(building__estate__community=community)
+            return [
+                Member(f"stairwell:{well.pk}", str(well), str(well))
+                for well in wells.select_related("building")
+            ]
+        if group == "households":
+            units = _units(community).exclude(developer_unsold=True)
+            return [
+                Member(f"household:{unit.pk}", unit.label, unit.public_label, unit.area)
+                for unit in units
+            ]
+        return []
+
+    def roll(self, electorate: str, community: Community) -> Sequence[RollUnit]:
+        """The units of an estate with their owners."""
+        ownerships = Ownership.objects.select_related("owner").order_by("pk")
+        units = _units(community).prefetch_related(Prefetch("ownerships", queryset=ownerships))
+        return [_roll_unit(unit) for unit in units]
+
+    def names(self, keys: Iterable[str]) -> dict[str, str]:
+        """Names of households' owners and of staff."""
+        found: dict[str, str] = {}
+        wanted = set(keys)
+        numbers = [int(k.split(":")[1]) for k in wanted if k.startswith("household:")]
+        rows = Ownership.objects.filter(unit_id__in=numbers).values_list("unit_id", "owner__name")
+        for unit, name in rows:
+            key = f"household:{unit}"
+            found[key] = f"{found[key]}、{name}" if key in found else name
+        return found
+
+    def may_oversee(self, user: Any, community: Community, at: dt.datetime) -> bool:
+        """Office, committee, auditors and moderators of the community."""
+        return Role.objects.filter(
+            active(_day(at)), person=user, community__in=_upwards(community), role__in=SEES_ALL
+        ).exists()
+
+
+def _units(community: Community) -> Any:
+    return (
+        Unit.objects.filter(stairwell__building__estate__community=community)
+        .select_related("stairwell__building")
+        .order_by("order", "pk")
+    )
+
+
+def _roll_unit(unit: Unit) -> RollUnit:
+    owners: list[Owner] = [ownership.owner for ownership in unit.ownerships.all()]
+    return RollUnit(
+        key=f"unit:{unit.pk}",
+        label=unit.label,
+        public_label=unit.public_label,
+        area=unit.area,
+        owners=tuple(f"owner:{owner.pk}" for owner in owners),
+        owner_labels=tuple(owner.name for owner in owners),
+        public_owner_labels=tuple(mask_name(owner.name) for owner in owners),
+        developer_unsold=unit.developer_unsold,
+        area_source=unit.title_source,
+        may_vote_via=() if unit.developer_unsold else (f"household:{unit.pk}",),
+    )

@@ -1,0 +1,211 @@
+"""People and places: estates, their units and owners; offices, committees and who serves in them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from workflows.models import Community
+
+
+class Person(AbstractUser):
+    """An account. Residents need no more than a name to sign in; no number of a document is kept."""
+
+    display_name = models.CharField(_("姓名"), max_length=40, blank=True)
+
+    def __str__(self) -> str:
+        return self.display_name or self.username
+
+
+class Estate(models.Model):
+    """An old estate (小区): a community with buildings, units and owners."""
+
+    community = models.OneToOneField(Community, on_delete=models.PROTECT, related_name="estate")
+    address = models.CharField(_("地址"), max_length=120, blank=True)
+    developer = models.CharField(_("建设单位"), max_length=80, blank=True)
+
+    def __str__(self) -> str:
+        return self.community.name
+
+
+class Building(models.Model):
+    """A building (楼)."""
+
+    estate = models.ForeignKey(Estate, on_delete=models.PROTECT, related_name="buildings")
+    number = models.CharField(_("楼号"), max_length=20)
+    order = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar = ["order", "pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["estate", "number"], name="one_building_a_number")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number}号楼"
+
+
+class Stairwell(models.Model):
+    """A stairwell (单元) with its notice board."""
+
+    building = models.ForeignKey(Building, on_delete=models.PROTECT, related_name="stairwells")
+    number = models.CharField(_("单元号"), max_length=20)
+    order = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar = ["building__order", "order", "pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["building", "number"], name="one_stairwell_a_number")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.building}{self.number}单元"
+
+
+class Owner(models.Model):
+    """An owner (业主): a natural person or a firm, by the name on the roll."""
+
+    estate = models.ForeignKey(Estate, on_delete=models.PROTECT, related_name="owners")
+    name = models.CharField(_("姓名或名称"), max_length=40)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["estate", "name"])]
+
+    def __str__(self) -> str:
+        return f"owner {self.pk}"
+
+
+class Unit(models.Model):
+    """An exclusive unit (专有部分). `area` in hundredths of a square metre, by `title_source`."""
+
+    SOURCES: ClassVar = [
+        ("register", _("不动产登记")),
+        ("survey", _("测绘")),
+        ("contract", _("买卖合同")),
+    ]
+
+    stairwell = models.ForeignKey(Stairwell, on_delete=models.PROTECT, related_name="units")
+    room = models.CharField(_("室号"), max_length=20)
+    area = models.PositiveIntegerField(_("专有部分面积"))
+    title_source = models.CharField(_("面积依据"), max_length=10, choices=SOURCES)
+    developer_unsold = models.BooleanField(_("建设单位未售或未交付"), default=False)
+    owners = models.ManyToManyField(Owner, through="Ownership", related_name="units")
+    order = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar = ["order", "pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["stairwell", "room"], name="one_unit_a_room"),
+            models.CheckConstraint(condition=Q(area__gt=0), name="unit_has_area"),
+        ]
+
+    def __str__(self) -> str:
+        return f"unit {self.pk}"
+
+    @property
+    def label(self) -> str:
+        """Where it is, in full: for those who may know."""
+        return f"{self.stairwell}{self.room}室"
+
+    @property
+    def public_label(self) -> str:
+        """Where it is, with the room masked."""
+        return f"{self.stairwell}***室"
+
+
+class Ownership(models.Model):
+    """Who owns a unit; several are co-owners with one vote between them."""
+
+    unit = models.ForeignKey(Unit, on_delete=models.CASCADE, related_name="ownerships")
+    owner = models.ForeignKey(Owner, on_delete=models.PROTECT, related_name="ownerships")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["unit", "owner"], name="one_ownership")
+        ]
+
+    def __str__(self) -> str:
+        return f"ownership {self.pk}"
+
+
+class Household(models.Model):
+    """Those who live in a unit (住户). It is claimed by a one-time code, printed on paper."""
+
+    unit = models.OneToOneField(Unit, on_delete=models.CASCADE, related_name="household")
+    code_hash = models.BinaryField(max_length=32, null=True, unique=True)
+    code_until = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"household {self.pk}"
+
+
+def code_hash(code: str) -> bytes:
+    """What is stored of a one-time code, however it was typed."""
+    plain = "".join(sign for sign in code.upper() if sign.isalnum())
+    return hashlib.sha256(b"household\x00" + plain.encode()).digest()
+
+
+class HouseholdMember(models.Model):
+    """An account that speaks for a household, and for its unit's vote where `owns`."""
+
+    household = models.ForeignKey(Household, on_delete=models.CASCADE, related_name="members")
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="households")
+    since = models.DateField()
+    until = models.DateField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["household", "person"], name="one_membership")
+        ]
+
+    def __str__(self) -> str:
+        return f"member {self.pk}"
+
+
+class Role(models.Model):
+    """A capacity in which a person serves in a community (and in those below it), with dates."""
+
+    ROLES: ClassVar = [
+        ("office", _("街道办事处")),
+        ("residents_committee", _("居民委员会")),
+        ("owners_committee", _("业主委员会")),
+        ("reviewer", _("联合审查单位")),
+        ("designer", _("设计单位")),
+        ("contractor", _("施工单位")),
+        ("supervisor", _("监理单位")),
+        ("resident_supervisor", _("工程监督员")),
+        ("residents_representative", _("居民代表")),
+        ("auditor", _("审计监督")),
+        ("moderator", _("信息审核")),
+        ("admin", _("系统管理")),
+    ]
+
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="roles")
+    community = models.ForeignKey(Community, on_delete=models.CASCADE, related_name="roles")
+    role = models.CharField(_("身份"), max_length=40, choices=ROLES)
+    seat = models.CharField(_("席位"), max_length=40, blank=True)
+    organisation = models.CharField(_("单位"), max_length=80, blank=True)
+    since = models.DateField()
+    until = models.DateField(null=True, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["person", "community"])]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["person", "community", "role", "seat", "since"], name="one_role_a_time"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.pk}"
+
+
+def active(on: dt.date) -> Q:
+    """Rows with `since` and `until` that hold on a day; the last day still counts."""
+    return Q(since__lte=on) & (Q(until__isnull=True) | Q(until__gte=on))
