@@ -428,5 +428,3 @@ def _draw_number(prefix: str, now: dt.datetime) -> str:
     series.last += 1
     series.save(update_fields=["last"])
     return f"{prefix}-{year}-{series.last:04d}"
-
-

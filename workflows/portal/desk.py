@@ -142,8 +142,7 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
             closed=closed,
             refused=refused,
             parties=[
-                (party.key, party.label or words.role_title(party.role))
-                for party in offer.parties
+                (party.key, party.label or words.role_title(party.role)) for party in offer.parties
             ],
             chosen=request.POST.get("as", request.GET.get("as", "")),
             beside=offer.step.beside(offer.run, offer.spec, request.GET) if offer.run else {},
@@ -315,8 +314,7 @@ class OpenForm(forms.Form):
             self.params[name] = field
             self.fields[field] = forms.IntegerField(
                 label=_("%(step)s的期限") % {"step": step.title},
-                help_text=_("可在%(least)s至%(most)s之间确定。")
-                % {"least": least, "most": most},
+                help_text=_("可在%(least)s至%(most)s之间确定。") % {"least": least, "most": most},
                 min_value=least.n,
                 max_value=most.n,
                 initial=step.term.n,

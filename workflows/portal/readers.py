@@ -186,9 +186,7 @@ def case_page(case: Case, viewer: Viewer) -> dict[str, Any]:
             "url": f"/cases/{case.number}/steps/{run.pk}/",
             "starts": run.started,
             "ends": run.finished,
-            "outcome": (
-                words.outcome_title(case, run.name, run.outcome) if run.outcome else ""
-            ),
+            "outcome": (words.outcome_title(case, run.name, run.outcome) if run.outcome else ""),
             "documents": [_document(file) for file in files_by_run.get(run.pk, [])],
             "records": [record_row(case, record) for record in shown],
             "more_records": max(0, count - len(shown)),
@@ -385,9 +383,7 @@ def inbox(user: Any) -> list[dict[str, Any]]:
             viewers[case.pk] = viewer
         if not isinstance(run.flow_task, Step):
             continue
-        offers: list[Offer] = [
-            offer for offer in viewer.offers(run, run.step) if not offer.paper
-        ]
+        offers: list[Offer] = [offer for offer in viewer.offers(run, run.step) if not offer.paper]
         if not offers:
             continue
         rows.append(

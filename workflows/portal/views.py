@@ -62,9 +62,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def case_list(request: HttpRequest) -> HttpResponse:
     """All cases, searched and filtered; also the search page."""
     query = request.GET.get("q", "").strip()[:80]
-    chosen = {
-        name: request.GET.get(name, "")[:40] for name in ("procedure", "state", "community")
-    }
+    chosen = {name: request.GET.get(name, "")[:40] for name in ("procedure", "state", "community")}
     page = _page(request, readers.search(query, **chosen))
     return render(
         request,
@@ -88,9 +86,7 @@ def case_detail(request: HttpRequest, number: str) -> HttpResponse:
     case = find_case(number)
     viewer = Viewer(request.user, case)
     page = readers.case_page(case, viewer)
-    return render(
-        request, "portal/case.html", context(request, "cases", viewer=viewer, **page)
-    )
+    return render(request, "portal/case.html", context(request, "cases", viewer=viewer, **page))
 
 
 @require_GET
@@ -126,9 +122,7 @@ def step_detail(request: HttpRequest, number: str, run_id: int) -> HttpResponse:
             days_left=readers.days_left(run, clock.today()),
             outcome=words.outcome_title(case, run.name, run.outcome) if run.outcome else "",
             result=list(shown.get("lines", ())),
-            documents=[
-                readers._document(file) for file in run.files.filter(public=True)[:100]
-            ],
+            documents=[readers._document(file) for file in run.files.filter(public=True)[:100]],
             template=f"steps/{step.kind}.html",
         ),
     )
@@ -157,9 +151,7 @@ def record_detail(request: HttpRequest, number: str, seq: int) -> HttpResponse:
     return render(
         request,
         "portal/record.html",
-        context(
-            request, "cases", case=case, record=record, **readers.record_page(case, record)
-        ),
+        context(request, "cases", case=case, record=record, **readers.record_page(case, record)),
     )
 
 
@@ -319,5 +311,3 @@ def too_many(request: HttpRequest, exception: Exception | None = None) -> HttpRe
     if isinstance(exception, Ratelimited):
         return render(request, "429.html", context(request), status=429)
     return render(request, "403.html", context(request), status=403)
-
-

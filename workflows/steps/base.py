@@ -69,9 +69,7 @@ def act(
     """Declare a method of a step to be an act, named as its record will be (``opinion.submitted``)."""
 
     def mark(method: Callable[[Any, Act], Written]) -> Callable[[Any, Act], Written]:
-        spec = ActSpec(
-            name, title, by, method, form, in_term, while_suspended, after_close, page
-        )
+        spec = ActSpec(name, title, by, method, form, in_term, while_suspended, after_close, page)
         method.act_spec = spec  # type: ignore[attr-defined]
         return method
 
@@ -124,9 +122,7 @@ class StepActivation(Activation):
         node = self.flow_task.outcomes_to[self.task.outcome]
         yield node._create(self, self.task.token)
 
-    @Activation.status.transition(
-        source=[STATUS.NEW, STATUS.STARTED], target=STATUS.CANCELED
-    )
+    @Activation.status.transition(source=[STATUS.NEW, STATUS.STARTED], target=STATUS.CANCELED)
     def cancel(self) -> None:
         """Withdraw an open run (the case ends elsewhere)."""
         self.task.finished = clock.now()
@@ -340,9 +336,7 @@ class Step(Node):
         run = doing.open_run
         assert run.starts_on is not None
         before = run.ends_on
-        deadline = terms.recompute(
-            terms.parse(run.term), deadline_of(run), calendars.current()
-        )
+        deadline = terms.recompute(terms.parse(run.term), deadline_of(run), calendars.current())
         run.ends_on, run.ends_at = deadline.ends_on, deadline.ends_at
         run.term_rule, run.provisional = deadline.rule, deadline.provisional
         run.scheduled = deadline.ends_at

@@ -62,9 +62,7 @@ class CaseActs(Step):
         case.save(update_fields=["suspended_at", "suspended_reason"])
         return Written({"reason": doing.data["reason"]})
 
-    @act(
-        "case.resumed", title=_("恢复"), by="overseers", form=ReasonForm, while_suspended=True
-    )
+    @act("case.resumed", title=_("恢复"), by="overseers", form=ReasonForm, while_suspended=True)
     def resume(self, doing: Act) -> Written:
         """Resume the case: each open term runs on for what was left of it."""
         case = doing.case
@@ -84,7 +82,13 @@ class CaseActs(Step):
         case.save(update_fields=["suspended_at", "suspended_reason"])
         return Written({"reason": doing.data["reason"], "terms": moved})
 
-    @act("record.corrected", title=_("更正记录"), by="overseers", form=CorrectionForm, after_close=True)
+    @act(
+        "record.corrected",
+        title=_("更正记录"),
+        by="overseers",
+        form=CorrectionForm,
+        after_close=True,
+    )
     def correct(self, doing: Act) -> Written:
         """Say publicly that a record is wrong and what is right; the record itself stays."""
         seq = doing.data["seq"]

@@ -67,9 +67,7 @@ class Task(Step):
     kind = "task"
     optional_outcomes = frozenset({"done"})
 
-    def __init__(
-        self, *, title: Words, form: type[TaskForm] = NoteForm, **kwargs: Any
-    ) -> None:
+    def __init__(self, *, title: Words, form: type[TaskForm] = NoteForm, **kwargs: Any) -> None:
         super().__init__(title=title, **kwargs)
         self.form = form
 
