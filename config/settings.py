@@ -76,6 +76,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "processes.community.middleware.StaffTotpMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -92,6 +93,7 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "processes.community.context.people",
             ],
         },
     }
@@ -187,6 +189,10 @@ ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_PREVENT_ENUMERATION = True
+# By address only: a limit by account name would let anyone lock out a neighbour.
+ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,60/h/ip", "signup": "20/h/ip"}
+# The demo's passwords are published; a second factor would protect nothing there.
+SANWEN_STAFF_TOTP = env.bool("SANWEN_STAFF_TOTP", default=not DEMO)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Sanwen"
 

@@ -120,9 +120,7 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
                 if name in form.fields and name not in form.errors:
                     for line in lines:
                         form.add_error(name, line)
-            if not refused.errors and refused.code != "invalid":
-                form.add_error(None, str(refused))
-            elif not form.errors:
+            if (not refused.errors and refused.code != "invalid") or not form.errors:
                 form.add_error(None, str(refused))
     members = directory().members("households", case.community) if offer.paper else ()
     return render(

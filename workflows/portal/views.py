@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.core.paginator import Paginator
 from django.db import connection
 from django.http import (
@@ -35,9 +34,6 @@ def context(request: HttpRequest, nav: str = "", **more: Any) -> dict[str, Any]:
     """What every page's template is given."""
     return {
         "nav": nav,
-        "demo": settings.DEMO,
-        "supervision_contact": settings.SANWEN_SUPERVISION_CONTACT,
-        "page_title": "",
         **more,
     }
 
