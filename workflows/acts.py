@@ -39,7 +39,7 @@ CASE = "case"
 """The step name of acts on the case as a whole: suspension, correction, a late opinion."""
 
 
-class Refused(Exception):  # noqa: N818 - a refusal is not an error of the program
+class Refused(Exception):
     """The door refused an act: nothing has changed. `str()` tells a person why and what to do.
 
     `code` is one of ``wrong_party``, ``closed_step``, ``late``, ``early``, ``duplicate``,
@@ -70,6 +70,8 @@ class Act:
     data: dict[str, Any] = field(default_factory=dict)
     files: list[Attachment] = field(default_factory=list)
     happened_at: dt.datetime | None = None
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    """What was sent, before any form: for acts of the clock, which have none."""
     form: Any = None
     """The validated form, for a step that leaves it to the form what its answers mean."""
 
@@ -210,7 +212,7 @@ def _perform(
     if happened_at is not None and happened_at > now:
         raise Refused("invalid", _("发生时间不能晚于现在。"))
 
-    doing = Act(case, run, spec, party, now, happened_at=happened_at)
+    doing = Act(case, run, spec, party, now, happened_at=happened_at, payload=payload)
     doing.data, uploaded = _validated(step, doing, payload, files)
     doing.files = uploads.keep(uploaded, run)
     with _holding(case):

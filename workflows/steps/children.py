@@ -1,0 +1,145 @@
+"""Children (子事项): a step that is done by cases of another procedure, one for each lot."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from ..acts import Act, Written
+from ..models.case import Case, StepRun
+from ..parties import Party
+from .base import ActForm, Step, Words, act, refuse
+
+
+@dataclass(frozen=True, slots=True)
+class LotSpec:
+    """One lot (标段): its code and what people call it."""
+
+    code: str
+    title: Words
+
+
+class ReopenForm(ActForm):
+    """Which lot is tried again, and why."""
+
+    lot = forms.ChoiceField(label=_("标段"), widget=forms.RadioSelect)
+    reason = forms.CharField(
+        label=_("原因（将公开）"), max_length=300, widget=forms.Textarea(attrs={"rows": 4})
+    )
+
+    def setup(self) -> None:
+        """The lots of the step."""
+        step: Children = self.act.open_run.step
+        field: Any = self.fields["lot"]
+        field.choices = [(lot.code, lot.title) for lot in step.lots.values()]
+
+
+class Children(Step):
+    """Opens a child case of `procedure` for each of `lots`; done when each has ended well.
+
+    A child that ended badly is tried again by ``lot.reopened``. The child is locked before its
+    parent, and a parent never locks a child that exists, so the two cannot wait for one another.
+    """
+
+    kind = "children"
+
+    def __init__(
+        self, *, title: Words, procedure: str, lots: Iterable[LotSpec], **kwargs: Any
+    ) -> None:
+        super().__init__(title=title, **kwargs)
+        self.procedure = procedure
+        self.lots = {lot.code: lot for lot in lots}
+
+    def opened(self, run: StepRun, now: dt.datetime) -> dict[str, Any]:
+        """Open the child cases."""
+        run.save()
+        return {"lots": {lot.code: self._open(run, lot, now).number for lot in self.lots.values()}}
+
+    def _open(self, run: StepRun, lot: LotSpec, now: dt.datetime) -> Case:
+        from .. import acts, procedure
+
+        parent = run.process
+        return acts.open_case(
+            procedure.current(self.procedure, timezone.localtime(now).date()),
+            parent.community,
+            Party.clock(),
+            title=f"{parent.title}·{lot.title}"[:120],
+            parent=run,
+            lot=lot.code,
+            demo=parent.demo,
+        )
+
+    @act("child.closed", title=_("标段办结"), by=("clock",), page=False)
+    def close_child(self, doing: Act) -> Written:
+        """A child case has ended; the step is done when every lot has ended well."""
+        number = doing.payload["number"]
+        child = Case.objects.get(number=number, parent=doing.run)
+        return Written(
+            {"lot": child.lot, "number": child.number, "outcome": child.outcome}, settle=True
+        )
+
+    @act("lot.reopened", title=_("重新发起标段"), by="by", form=ReopenForm)
+    def reopen(self, doing: Act) -> Written:
+        """Open a lot again whose case has ended badly."""
+        run, lot = doing.open_run, self.lots[doing.data["lot"]]
+        latest = run.child_cases.filter(lot=lot.code).order_by("-pk").first()
+        if latest is not None and (latest.finished is None or ended_well(latest)):
+            raise refuse(
+                _("该标段正在办理或者已经办成，不能重新发起。"), field="lot", code="duplicate"
+            )
+        child = self._open(run, lot, doing.at)
+        return Written({"lot": lot.code, "number": child.number, "reason": doing.data["reason"]})
+
+    def offered(self, spec: Any, run: StepRun) -> bool:
+        """Reopening only where a lot has ended badly."""
+        if spec.name != "lot.reopened":
+            return True
+        return any(
+            child.finished and not ended_well(child) for child in self.latest(run).values()
+        )
+
+    def latest(self, run: StepRun) -> dict[str, Case]:
+        """The newest child case of each lot; one query."""
+        return {child.lot: child for child in run.child_cases.order_by("pk")}
+
+    def settle(self, run: StepRun, now: dt.datetime) -> str | None:
+        """Done when the newest case of every lot has ended well."""
+        latest = self.latest(run)
+        good = all(code in latest and ended_well(latest[code]) for code in self.lots)
+        return "done" if good else None
+
+    def unmet(self, run: StepRun) -> list[Words]:
+        """The lots that have not ended well."""
+        latest = self.latest(run)
+        return [
+            _("%(lot)s尚未定标") % {"lot": lot.title}
+            for code, lot in self.lots.items()
+            if code not in latest or not ended_well(latest[code])
+        ]
+
+    def page(self, run: StepRun) -> dict[str, Any]:
+        """The child cases, newest last."""
+        return {"children": list(run.child_cases.select_related("community").order_by("pk"))}
+
+
+def ended_well(case: Case) -> bool:
+    """Whether a case has reached a good end."""
+    node = case.declared._nodes_by_name.get(case.outcome)
+    return case.finished is not None and bool(getattr(node, "good", False))
+
+
+def child_closed(case: Case, now: dt.datetime) -> None:
+    """Tell the run that opened `case`; called within the act that closes it."""
+    from .. import acts
+
+    run = StepRun.objects.get(pk=case.parent_id)
+    if run.is_open:
+        acts.perform(
+            run.process_id, run.name, "child.closed", Party.clock(), {"number": case.number}
+        )
