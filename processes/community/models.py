@@ -69,13 +69,23 @@ class Stairwell(models.Model):
 
 
 class Owner(models.Model):
-    """An owner (业主): a natural person or a firm, by the name on the roll."""
+    """An owner (业主): a natural person or a firm, by the name on the roll.
+
+    Within an estate the same name is the same owner, unless `number`, the owner's number on the
+    roll (never the number of a document), tells namesakes apart.
+    """
 
     estate = models.ForeignKey(Estate, on_delete=models.PROTECT, related_name="owners")
     name = models.CharField(_("姓名或名称"), max_length=40)
+    number = models.CharField(_("业主编号"), max_length=40, blank=True)
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["estate", "name"])]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["estate", "number"], condition=~Q(number=""), name="one_owner_a_number"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"owner {self.pk}"
@@ -204,6 +214,45 @@ class Role(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} {self.pk}"
+
+
+class RollImport(models.Model):
+    """One import of an estate's roll: by whom, which file, and its totals.
+
+    `area` in hundredths of a square metre; `heads` by the law's rule; `sha256` in hexadecimal.
+    """
+
+    estate = models.ForeignKey(Estate, on_delete=models.PROTECT, related_name="imports")
+    by = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(_("导入时间"))
+    sha256 = models.CharField(max_length=64)
+    units = models.PositiveIntegerField(_("户数"))
+    heads = models.PositiveIntegerField(_("业主人数"))
+    area = models.PositiveBigIntegerField(_("专有部分面积"))
+
+    class Meta:
+        ordering: ClassVar = ["-at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"import {self.pk}"
+
+
+class RollDraft(models.Model):
+    """A file between preview and confirmation: one an estate and person, kept for a day at most."""
+
+    estate = models.ForeignKey(Estate, on_delete=models.CASCADE, related_name="drafts")
+    by = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+")
+    created = models.DateTimeField()
+    sha256 = models.CharField(max_length=64)
+    content = models.BinaryField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["estate", "by"], name="one_draft_a_person")
+        ]
+
+    def __str__(self) -> str:
+        return f"draft {self.pk}"
 
 
 def active(on: dt.date) -> Q:
