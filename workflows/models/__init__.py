@@ -6,7 +6,7 @@ from .record import Attachment, Disclosure, Record, Refusal, Trace
 
 # isort: split
 # The rows of each step; after the rows above, on which they stand.
-from ..steps.ballot import BallotPaper, BallotState, RollRow
+from ..steps.ballot import BallotPaper, BallotQuestion, ResultObjection, RollRow, RollWay
 from ..steps.consultation import HouseholdReturn, Opinion, Reply, SurveyAnswer
 from ..steps.ledger import LedgerEntry, LedgerMove
 from ..steps.meeting import MeetingSession, SignUp
@@ -17,7 +17,7 @@ from ..steps.selection import Candidate, Mark
 __all__ = [
     "Attachment",
     "BallotPaper",
-    "BallotState",
+    "BallotQuestion",
     "CalendarDay",
     "CalendarYear",
     "Candidate",
@@ -37,7 +37,9 @@ __all__ = [
     "Recusal",
     "Refusal",
     "Reply",
+    "ResultObjection",
     "RollRow",
+    "RollWay",
     "Seat",
     "SignUp",
     "Signature",

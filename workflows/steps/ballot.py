@@ -1,18 +1,771 @@
-"""Stub until written."""
+"""Ballot (表决): notice, a frozen roll, votes online and on paper, a count that stands open to
+objections, and its confirmation.
 
-from django.db import models
+Civil Code (民法典) 278; Supreme People's Court on strata ownership 8 and 9; `workflows.counting`.
+"""
 
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import rfc8785
+from django import forms
+from django.db.models import Count, Q, QuerySet, Sum
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from .. import clock, counting, terms
+from ..acts import Act, Written
 from ..models.case import StepRun
+from ..models.record import Record
+from ..parties import directory
+from ..uploads import UploadField
+from .ballot_rows import BallotPaper, BallotQuestion, ResultObjection, RollRow, RollWay
+from .base import ActForm, ActSpec, Step, Words, act, refuse, term_body
+from .opinion import AnswerForm, Keys, PublicText, Reply, answer_of, fingerprint, reply_body
+from .publicity_rows import DECISIONS
+
+__all__ = ["Ballot", "BallotPaper", "BallotQuestion", "ResultObjection", "RollRow", "RollWay"]
+
+DRAFT, NOTICED, VOTING, PRELIMINARY, CONFIRM = (
+    "draft",
+    "noticed",
+    "voting",
+    "preliminary",
+    "confirm",
+)
+PHASES: dict[str, Words] = {
+    DRAFT: _("拟定表决事项"),
+    NOTICED: _("会前公告"),
+    VOTING: _("投票"),
+    PRELIMINARY: _("初步结果询异公示"),
+    CONFIRM: _("确认结果"),
+}
+CHOICES: dict[str, Words] = {"for": _("同意"), "against": _("反对"), "abstain": _("弃权")}
+MATTERS: dict[str, Words] = {"ordinary": _("一般事项"), "special": _("特别事项")}
+MOST_QUESTIONS = 10
+MOST_MANDATES = 3
+"""How many owners one proxy may stand for (D)."""
 
 
-class BallotState(models.Model):
-    run = models.ForeignKey(StepRun, on_delete=models.PROTECT, related_name="ballotstates")
+class CallForm(ActForm):
+    """What is put to the vote, as what kind of matter and why, and when voting opens."""
+
+    questions = forms.CharField(
+        label=_("表决事项（每行一项）"),
+        max_length=3000,
+        widget=forms.Textarea(attrs={"rows": 5}),
+        help_text=_("只能就公告过的事项表决，公告后不能更改。"),
+    )
+    matter = forms.ChoiceField(
+        label=_("事项类别"), choices=list(MATTERS.items()), widget=forms.RadioSelect
+    )
+    item = forms.ChoiceField(
+        label=_("特别事项所属情形"),
+        required=False,
+        choices=[("", "—"), *counting.SPECIAL_MATTERS.items()],
+    )
+    reason = PublicText(label=_("归类理由（将公开）"), max_length=500)
+    opens_on = forms.DateField(
+        label=_("开始投票日期"), widget=forms.DateInput(attrs={"type": "date"})
+    )
+    papers = UploadField(label=_("表决材料"), public=True, required=False)
+
+    def setup(self) -> None:
+        """A procedure may fix the class of the matter."""
+        step: Ballot = self.act.open_run.step
+        first = terms.meeting_not_before(self.act.at, step.notice)
+        self.fields["opens_on"].help_text = _("应提前%(notice)s公告，最早为%(day)s。") % {
+            "notice": step.notice,
+            "day": first.isoformat(),
+        }
+        if step.matter is not None:
+            self.fields["matter"].initial = step.matter
+            field: Any = self.fields["matter"]
+            field.choices = [(step.matter, MATTERS[step.matter])]
+
+    def clean_questions(self) -> list[str]:
+        """One to ten, none twice."""
+        lines = [" ".join(line.split()) for line in self.cleaned_data["questions"].splitlines()]
+        questions = [line for line in lines if line]
+        if not questions:
+            raise forms.ValidationError(_("请至少填写一项表决事项。"))
+        if len(questions) > MOST_QUESTIONS or any(len(text) > 300 for text in questions):
+            raise forms.ValidationError(_("最多十项，每项不超过300字。"))
+        if len(set(questions)) < len(questions):
+            raise forms.ValidationError(_("同一事项不能写两次。"))
+        return questions
+
+    def clean_opens_on(self) -> dt.date:
+        """Not before the notice has stood."""
+        step: Ballot = self.act.open_run.step
+        day: dt.date = self.cleaned_data["opens_on"]
+        if day < terms.meeting_not_before(self.act.at, step.notice):
+            raise forms.ValidationError(_("开始投票的日期过早，公告期不足。"))
+        if day > timezone.localtime(self.act.at).date() + dt.timedelta(days=366):
+            raise forms.ValidationError(_("开始投票的日期过远。"))
+        return day
+
+    def clean(self) -> dict[str, Any]:
+        """A special matter names its case of the law."""
+        data: dict[str, Any] = super().clean() or {}
+        if data.get("matter") == "special" and not data.get("item"):
+            self.add_error("item", _("特别事项请选择所属情形。"))
+        if data.get("matter") == "ordinary":
+            data["item"] = ""
+        return data
 
 
-class RollRow(models.Model):
-    run = models.ForeignKey(StepRun, on_delete=models.PROTECT, related_name="rollrows")
+class ReasonForm(ActForm):
+    """A reason, which is published."""
+
+    reason = PublicText(label=_("原因（将公开）"), max_length=500)
 
 
-class BallotPaper(models.Model):
-    run = models.ForeignKey(StepRun, on_delete=models.PROTECT, related_name="ballotpapers")
+class VoteForm(ActForm):
+    """A choice for every question; a paper vote also has its number and may have a scan."""
 
+    def setup(self) -> None:
+        """One field a question; which head, where the party may vote for several."""
+        run = self.act.open_run
+        self.rows = list(
+            RollRow.objects.filter(ways__run=run, ways__party_key=self.act.party.key).distinct()
+        )
+        if len(self.rows) > 1:
+            self.fields["row"] = forms.ChoiceField(
+                label=_("为哪一户投票"),
+                choices=[(str(row.pk), row.label) for row in self.rows],
+                widget=forms.RadioSelect,
+            )
+        for question in run.questions.all():
+            self.fields[f"q{question.number}"] = forms.ChoiceField(
+                label=f"{question.number}. {question.text}",
+                choices=list(CHOICES.items()),
+                widget=forms.RadioSelect,
+            )
+        if self.act.party.via == "paper":
+            self.fields["serial"] = forms.CharField(label=_("表决票编号"), max_length=20)
+            self.fields["scan"] = UploadField(label=_("表决票扫描件"), required=False, most=2)
+
+    @property
+    def row(self) -> RollRow | None:
+        """The head whose vote it is."""
+        if len(self.rows) > 1:
+            return next(row for row in self.rows if str(row.pk) == self.cleaned_data["row"])
+        return self.rows[0] if self.rows else None
+
+
+class RowField(forms.CharField):
+    """A head of the roll, named as on it (3号楼2单元501室)."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=400, **kwargs)
+
+
+class RowForm(ActForm):
+    """One head of the roll."""
+
+    row = RowField(label=_("户室"), help_text=_("按名册填写，例如 3号楼2单元501室。"))
+
+    def clean_row(self) -> RollRow:
+        """The row with that label, or that holds a unit with it."""
+        wanted = "".join(self.cleaned_data["row"].split())
+        for row in RollRow.objects.filter(run=self.act.run):
+            if wanted in ("".join(row.label.split()), *row.label.split("、")):
+                return row
+        raise forms.ValidationError(_("名册中没有这一户，请核对后重填。"))
+
+
+class ProxyForm(RowForm):
+    """Who votes for whom, by a written mandate."""
+
+    proxy = forms.CharField(label=_("受托人户室"), max_length=80)
+    mandate = UploadField(label=_("书面委托书"), most=2)
+
+    def clean_proxy(self) -> str:
+        """The key of the household of the proxy."""
+        wanted = "".join(self.cleaned_data["proxy"].split())
+        for member in directory().members("households", self.act.case.community):
+            if "".join(member.label.split()) == wanted:
+                return member.key
+        raise forms.ValidationError(_("名册中没有受托人的户室，请核对后重填。"))
+
+
+class PaperWithdrawalForm(RowForm):
+    """A paper vote that its owner withdraws in writing."""
+
+    letter = UploadField(label=_("书面撤回申请"), most=2)
+
+
+class StrikeForm(RowForm):
+    """A vote that is not valid, and why."""
+
+    reason = PublicText(label=_("原因（将公开）"), max_length=500)
+
+
+class ResultObjectionForm(ActForm):
+    """An objection to the count."""
+
+    text = forms.CharField(
+        label=_("异议内容（不公开原文）"),
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 6}),
+    )
+    papers = UploadField(label=_("证明材料"), required=False)
+
+
+class ResultDecisionForm(AnswerForm):
+    """The decision on objections to the count."""
+
+    objections = Keys(label=_("异议"))
+    decision = forms.ChoiceField(
+        label=_("核查结论"), choices=list(DECISIONS.items()), widget=forms.RadioSelect
+    )
+    field_order = ["objections", "decision", "public_text", "reason"]
+
+
+class Ballot(Step):
+    """A vote of an electorate: notice → voting → preliminary result → confirmation.
+
+    `matter`: ``ordinary`` or ``special`` where the procedure fixes it; else the organiser classes
+    it, with a reason. `notice` full days lie between the call and the opening; the preliminary
+    result stands open to objections for `objections`, and is confirmed within `confirm_within`.
+    The first question decides the outcome; an electorate that does not reach its quorum has lost
+    unless the procedure says otherwise.
+    """
+
+    kind = "ballot"
+    paged = "roll"
+    outcomes: ClassVar[dict[str, Words]] = {
+        "carried": _("表决通过"),
+        "lost": _("表决未通过"),
+        "no_quorum": _("参与人数或面积不足"),
+    }
+    optional_outcomes = frozenset({"no_quorum"})
+
+    def __init__(
+        self,
+        *,
+        title: Words,
+        electorate: str = "owners",
+        matter: str | None = None,
+        notice: terms.Days | None = None,
+        objections: terms.AnyTerm | None = None,
+        confirm_within: terms.AnyTerm | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(title=title, **kwargs)
+        self.electorate = electorate
+        self.matter = matter
+        self.notice = notice or terms.Days(15)
+        self.objections = objections or terms.WorkingDays(3)
+        self.confirm_within = confirm_within or terms.Days(3)
+
+    def faults(self) -> Iterator[str]:
+        """Also: nobody votes, no term."""
+        yield from super().faults()
+        if not self.participants:
+            yield "nobody votes"
+        if self.term is None:
+            yield "no term"
+
+    # --- phases
+    def begin(self, run: StepRun, now: dt.datetime) -> None:
+        """A ballot begins as a draft; its terms begin with its phases."""
+        run.phase = DRAFT
+        super().begin(run, now)
+
+    def term_in(self, case: Any) -> terms.AnyTerm | None:
+        """The voting term, for `_open_voting` alone; the draft has none."""
+        return None
+
+    def offered(self, spec: ActSpec, run: StepRun) -> bool:
+        """Each act in its phase."""
+        wanted = {
+            "ballot.called": (DRAFT,),
+            "ballot.recalled": (NOTICED,),
+            "vote.cast": (VOTING,),
+            "proxy.registered": (NOTICED, VOTING),
+            "vote.withdrawn": (VOTING,),
+            "vote.struck": (PRELIMINARY, CONFIRM),
+            "result.objected": (PRELIMINARY,),
+            "result.objection_decided": (PRELIMINARY, CONFIRM),
+            "result.confirmed": (CONFIRM,),
+        }.get(spec.name)
+        return wanted is None or run.phase in wanted
+
+    def _in_phase(self, run: StepRun, *phases: str) -> None:
+        if run.phase not in phases:
+            early = list(PHASES).index(run.phase) < list(PHASES).index(phases[0])
+            raise refuse(
+                _("表决正处于“%(phase)s”阶段，现在不能办理这一操作。")
+                % {"phase": PHASES[run.phase]},
+                code="early" if early else "late",
+            )
+
+    @act("ballot.called", title=_("发布表决公告"), by="by", form=CallForm)
+    def call(self, doing: Act) -> Written:
+        """Post the questions; nothing else may be voted on."""
+        run, data = doing.open_run, doing.data
+        self._in_phase(run, DRAFT)
+        roll = self._roll(run)
+        if not roll:
+            raise refuse(_("名册是空的，请先导入业主名册。"), code="unmet")
+        rule = f"{self.electorate}_{data['matter']}"
+        BallotQuestion.objects.bulk_create(
+            BallotQuestion(run=run, number=number, text=text, rule=rule)
+            for number, text in enumerate(data["questions"], start=1)
+        )
+        opens_at = dt.datetime.combine(data["opens_on"], dt.time(), clock.SHANGHAI)
+        run.phase = NOTICED
+        run.term = self.notice.code
+        run.starts_on = timezone.localtime(doing.at).date()
+        run.ends_on = data["opens_on"] - dt.timedelta(days=1)
+        run.ends_at = run.scheduled = opens_at
+        run.term_rule = "notice"
+        run.provisional = False
+        run.overdue_at = None
+        run.data = {
+            "matter": data["matter"],
+            "item": data["item"],
+            "reason": data["reason"],
+            "opens_on": data["opens_on"].isoformat(),
+        }
+        run.save()
+        return Written({"questions": data["questions"], **run.data})
+
+    def _roll(self, run: StepRun) -> list[counting.RollEntry]:
+        try:
+            units = directory().roll(self.electorate, run.process.community)
+            return counting.freeze_roll(self.electorate, units)
+        except counting.CountingError as error:
+            raise refuse(
+                _("名册不完整，不能表决：请核对各户的面积和产权人。"), code="unmet"
+            ) from error
+
+    @act("ballot.recalled", title=_("撤回表决公告"), by="by", form=ReasonForm)
+    def recall(self, doing: Act) -> Written:
+        """Take the call back before voting opens; a new call has its full notice."""
+        run = doing.open_run
+        self._in_phase(run, NOTICED)
+        BallotQuestion.objects.filter(run=run).delete()
+        run.phase = DRAFT
+        run.data = {}
+        run.term = ""
+        run.starts_on = run.ends_on = run.ends_at = run.scheduled = None
+        run.save()
+        return Written({"reason": doing.data["reason"]})
+
+    def term_ended(self, run: StepRun, now: dt.datetime) -> str | None:
+        """Opens the vote, closes it, or closes the objections; never confirms by itself."""
+        if run.phase == NOTICED:
+            self._open_voting(run, now)
+        elif run.phase == VOTING:
+            self._close_voting(run, now)
+        elif run.phase == PRELIMINARY and not self.undecided(run).exists():
+            run.phase = CONFIRM
+            self.start_term(run, self.confirm_within, now)
+        return None
+
+    def phase_body(self, run: StepRun) -> dict[str, Any]:
+        """What the record of a new phase says."""
+        body = term_body(run)
+        if run.phase == VOTING:
+            rows = list(RollRow.objects.filter(run=run).values("public_label", "heads", "area"))
+            digest = hashlib.sha256(rfc8785.dumps(rows)).hexdigest()
+            body["roll"] = {**self._totals(run), "sha256": digest}
+        elif run.phase == PRELIMINARY:
+            body["tallies"] = [question.tally for question in run.questions.all()]
+        return body
+
+    def _open_voting(self, run: StepRun, now: dt.datetime) -> None:
+        rows = []
+        entries = self._roll(run)
+        for entry in entries:
+            rows.append(
+                RollRow(
+                    run=run,
+                    key=entry.key[:200],
+                    area=entry.area,
+                    heads=entry.heads,
+                    units=list(entry.units),
+                    label=entry.label,
+                    public_label=entry.public_label,
+                )
+            )
+        RollRow.objects.bulk_create(rows)
+        by_key = {row.key: row for row in RollRow.objects.filter(run=run)}
+        RollWay.objects.bulk_create(
+            RollWay(run=run, row=by_key[entry.key[:200]], party_key=way)
+            for entry in entries
+            for way in entry.may_vote_via
+        )
+        run.phase = VOTING
+        voting = super().term_in(run.process)
+        assert voting is not None
+        self.start_term(run, voting, now)
+
+    def _close_voting(self, run: StepRun, now: dt.datetime) -> None:
+        self._count(run, now)
+        run.phase = PRELIMINARY
+        self.start_term(run, self.objections, now)
+
+    def _count(self, run: StepRun, now: dt.datetime) -> None:
+        roll = [
+            counting.RollEntry(row.key, row.area, (), "", "", (), row.heads)
+            for row in RollRow.objects.filter(run=run)
+        ]
+        papers = list(
+            BallotPaper.objects.filter(run=run, standing=True).values_list("row__key", "choices")
+        )
+        on = timezone.localtime(now).date()
+        for question in run.questions.all():
+            votes = {key: choices[str(question.number)] for key, choices in papers}
+            tally = counting.count(roll, votes, counting.rule_for(question.rule, on))
+            question.tally = tally_body(question, tally)
+            question.save(update_fields=["tally"])
+
+    def _totals(self, run: StepRun) -> dict[str, int]:
+        found = RollRow.objects.filter(run=run).aggregate(heads=Sum("heads"), area=Sum("area"))
+        return {"heads": found["heads"] or 0, "area": found["area"] or 0}
+
+    # --- votes
+    @act("vote.cast", title=_("投票"), by="participants", form=VoteForm)
+    def cast(self, doing: Act) -> Written:
+        """Vote. What was chosen is in no record in clear; the voter's receipt can prove it."""
+        run, party = doing.open_run, doing.party
+        self._in_phase(run, VOTING)
+        if run.ends_at is not None and doing.at >= run.ends_at:
+            raise refuse(_("投票已经截止，不能再投票。"), code="late")
+        row = doing.form.row
+        if row is None:
+            raise refuse(_("您不在本次表决的名册上，不能投票。"), code="wrong_party")
+        way = RollWay.objects.get(row=row, party_key=party.key)
+        channel = "paper" if party.via == "paper" else "proxy" if way.proxy else "online"
+        before = BallotPaper.objects.filter(row=row, standing=True).select_related("record").first()
+        if before is not None and before.channel == "paper":
+            raise refuse(
+                _("这一户已经登记了纸质票；如需改投，请先书面申请撤回纸质票。"), code="duplicate"
+            )
+        serial = doing.data.get("serial", "")
+        if serial and BallotPaper.objects.filter(run=run, serial=serial, standing=True).exists():
+            raise refuse(_("该表决票编号已经登记过。"), field="serial", code="duplicate")
+        choices = {name[1:]: value for name, value in doing.data.items() if name.startswith("q")}
+        body: dict[str, Any] = {"channel": channel}
+        if before is not None:
+            body["replaces"] = before.record.seq if before.record else None
+            before.standing, before.ended = False, "replaced"
+            before.save(update_fields=["standing", "ended"])
+        paper = BallotPaper.objects.create(
+            run=run,
+            row=row,
+            party_key=party.key,
+            channel=channel,
+            serial=serial,
+            choices=choices,
+            at=doing.at,
+        )
+        if before is None and self._all_in(run):
+            self._close_voting(run, doing.at)
+            run.save()
+            body |= {"all_in": True, "phase": run.phase, **self.phase_body(run)}
+        chosen = " ".join(f"{number}:{choice}" for number, choice in sorted(choices.items()))
+        return Written(body, {"choices": chosen}, paper)
+
+    def _all_in(self, run: StepRun) -> bool:
+        return not RollRow.objects.filter(run=run).exclude(papers__standing=True).exists()
+
+    @act("proxy.registered", title=_("登记委托"), by="by", form=ProxyForm)
+    def register_proxy(self, doing: Act) -> Written:
+        """Register a written mandate: the proxy may vote for that head from then on."""
+        run, row, proxy = doing.open_run, doing.data["row"], doing.data["proxy"]
+        self._in_phase(run, VOTING)
+        mandates = RollWay.objects.filter(run=run, party_key=proxy, proxy=True).count()
+        if mandates >= MOST_MANDATES:
+            raise refuse(_("每人最多接受%(most)s户委托。") % {"most": MOST_MANDATES}, field="proxy")
+        if RollWay.objects.filter(row=row, party_key=proxy).exists():
+            raise refuse(_("受托人已经可以为这一户投票。"), field="proxy", code="duplicate")
+        RollWay.objects.create(run=run, row=row, party_key=proxy, proxy=True)
+        return Written({"mandate": True}, {"row": row.label})
+
+    @act("vote.withdrawn", title=_("登记撤回纸质票"), by="by", form=PaperWithdrawalForm)
+    def withdraw(self, doing: Act) -> Written:
+        """A paper vote withdrawn in writing by its owner; the head may vote again."""
+        run = doing.open_run
+        self._in_phase(run, VOTING)
+        paper = self._standing(doing.data["row"])
+        if paper is None or paper.channel != "paper":
+            raise refuse(_("这一户没有登记纸质票。"), field="row")
+        paper.standing, paper.ended = False, "withdrawn"
+        paper.save(update_fields=["standing", "ended"])
+        return Written({"withdraws": paper.record.seq if paper.record else None})
+
+    @act("vote.struck", title=_("认定无效票"), by="by", form=StrikeForm)
+    def strike(self, doing: Act) -> Written:
+        """Strike an invalid vote, with the reason, and count again."""
+        run = doing.open_run
+        self._in_phase(run, PRELIMINARY, CONFIRM)
+        paper = self._standing(doing.data["row"])
+        if paper is None:
+            raise refuse(_("这一户没有计入的票。"), field="row")
+        paper.standing, paper.ended = False, "struck"
+        paper.save(update_fields=["standing", "ended"])
+        self._count(run, doing.at)
+        return Written(
+            {
+                "strikes": paper.record.seq if paper.record else None,
+                "reason": doing.data["reason"],
+                "tallies": [question.tally for question in run.questions.all()],
+            }
+        )
+
+    def _standing(self, row: RollRow) -> BallotPaper | None:
+        return BallotPaper.objects.filter(row=row, standing=True).select_related("record").first()
+
+    # --- the result
+    @act(
+        "result.objected",
+        title=_("对计票结果提出异议"),
+        by="participants",
+        form=ResultObjectionForm,
+        in_term=True,
+    )
+    def object_to_result(self, doing: Act) -> Written:
+        """Object to the preliminary count."""
+        run, text = doing.open_run, doing.data["text"]
+        self._in_phase(run, PRELIMINARY)
+        mark = fingerprint(doing.case, text)
+        mine = ResultObjection.objects.filter(run=run, party_key=doing.party.key)
+        if mine.filter(fingerprint=mark).exists():
+            raise refuse(_("同样的异议已经提出过，无需重复提交。"), code="duplicate")
+        objection = ResultObjection.objects.create(
+            case=doing.case,
+            run=run,
+            party_key=doing.party.key,
+            text=text,
+            channel=doing.party.via,
+            fingerprint=mark,
+            created=doing.at,
+        )
+        return Written({"files": len(doing.files)}, {"text": text}, objection)
+
+    @act("result.objection_decided", title=_("核查计票异议"), by="by", form=ResultDecisionForm)
+    def decide_objection(self, doing: Act) -> Written:
+        """Decide objections to the count; an invalid vote is struck by its own act."""
+        run, keys, decision = doing.open_run, doing.data["objections"], doing.data["decision"]
+        self._in_phase(run, PRELIMINARY, CONFIRM)
+        rows = list(
+            ResultObjection.objects.filter(run=run, pk__in=keys, life="raised").select_related(
+                "record"
+            )
+        )
+        if len(rows) != len(keys):
+            raise refuse(_("所选异议不属于本环节或者已经核查，请刷新后重试。"), field="objections")
+        doing.form.check_public(rows)
+        reply = Reply.objects.create(
+            run=run,
+            case=doing.case,
+            outcome=decision,
+            reason=doing.data["reason"],
+            public_text=doing.data["public_text"],
+            at=doing.at,
+        )
+        for row in rows:
+            (row.uphold if decision == "upheld" else row.dismiss)()
+        ResultObjection.objects.filter(pk__in=keys).update(life=decision, reply=reply)
+        over = run.ends_at is not None and doing.at >= run.ends_at and not run.provisional
+        body = reply_body(reply, rows, "objections")
+        if run.phase == PRELIMINARY and over and not self.undecided(run).exists():
+            run.phase = CONFIRM
+            self.start_term(run, self.confirm_within, doing.at)
+            run.save()
+            body |= {"phase": CONFIRM, **term_body(run)}
+        return Written(body, fact=reply)
+
+    @act("result.confirmed", title=_("确认并公布结果"), by="by", form=ReasonForm)
+    def confirm(self, doing: Act) -> Written:
+        """Confirm the count; the first question decides where the case goes."""
+        run = doing.open_run
+        self._in_phase(run, CONFIRM)
+        if self.undecided(run).exists():
+            raise refuse(_("还有计票异议没有核查，不能确认结果。"), code="unmet")
+        questions = list(run.questions.all())
+        outcome = questions[0].tally["outcome"]
+        if outcome == "no_quorum" and "no_quorum" not in self.outcomes_to:
+            outcome = "lost"
+        body = {
+            "reason": doing.data["reason"],
+            "tallies": [question.tally for question in questions],
+        }
+        return Written(body, outcome=outcome)
+
+    def undecided(self, run: StepRun) -> QuerySet[ResultObjection]:
+        """Objections to the count that wait for a decision."""
+        return ResultObjection.objects.filter(run=run, life="raised")
+
+    def unmet(self, run: StepRun) -> list[Words]:
+        """What is missing in this phase."""
+        if run.phase == DRAFT:
+            return [_("尚未发布表决公告")]
+        if run.phase == NOTICED:
+            return [_("公告期满后开始投票")]
+        if run.phase == VOTING:
+            return [_("投票截止后计票")]
+        missing: list[Words] = []
+        if waiting := self.undecided(run).count():
+            missing.append(_("还有%(count)s件计票异议未核查") % {"count": waiting})
+        missing.append(_("结果尚未确认"))
+        return missing
+
+    def result(self, run: StepRun) -> dict[str, Any]:
+        """Turnout."""
+        return {"turnout": self.turnout(run)}
+
+    # --- what pages read
+    def prefill(self, doing: Act, query: Any) -> dict[str, Any]:
+        """A decision begins with the chosen objections."""
+        if doing.spec.name != "result.objection_decided":
+            return super().prefill(doing, query)
+        return {"objections": [key for key in query.getlist("objections") if key.isdecimal()]}
+
+    def beside(self, run: StepRun, spec: ActSpec, query: Any) -> dict[str, Any]:
+        """What is being voted on, or the objections to decide."""
+        if spec.name == "result.objection_decided":
+            keys = [int(k) for k in query.getlist("objections")[:100] if k.isdecimal()]
+            rows = self.undecided(run).filter(pk__in=keys).select_related("record")
+            return {"opinions": list(rows.prefetch_related("record__files"))}
+        return {}
+
+    def answers(self, record: Record) -> list[dict[str, Any]]:
+        """The decision on an objection to the count."""
+        found = ResultObjection.objects.filter(record=record).select_related("reply").first()
+        return [answer_of(found)] if found is not None and found.reply is not None else []
+
+    def turnout(self, run: StepRun) -> dict[str, int]:
+        """Heads and area on the roll and of those who have voted; one query."""
+        voted = Q(papers__standing=True)
+        found = RollRow.objects.filter(run=run).aggregate(
+            heads=Count("pk", distinct=True),
+            area=Sum("area"),
+            voted_heads=Count("pk", filter=voted, distinct=True),
+        )
+        area = RollRow.objects.filter(voted, run=run).aggregate(area=Sum("area"))["area"]
+        return {
+            "heads": found["heads"] or 0,
+            "area": self._totals(run)["area"],
+            "voted_heads": found["voted_heads"] or 0,
+            "voted_area": area or 0,
+        }
+
+    def page(self, run: StepRun) -> dict[str, Any]:
+        """Questions with their count, turnout, the masked roll (a queryset), decided objections."""
+        published = run.phase in (PRELIMINARY, CONFIRM)
+        return {
+            "phase": run.phase,
+            "phase_title": PHASES.get(run.phase, ""),
+            "call": run.data,
+            "item_title": counting.SPECIAL_MATTERS.get(run.data.get("item", ""), ""),
+            "matter_title": MATTERS.get(run.data.get("matter", ""), ""),
+            "questions": [
+                {
+                    "number": question.number,
+                    "text": question.text,
+                    "tally": tally_card(question) if published and question.tally else None,
+                }
+                for question in run.questions.all()
+            ],
+            "turnout": self.turnout(run) if run.phase not in (DRAFT, NOTICED) else None,
+            "roll": RollRow.objects.filter(run=run)
+            .order_by("pk")
+            .values("public_label", "heads", "area"),
+            "objections": ResultObjection.objects.filter(run=run, reply__isnull=False)
+            .select_related("reply")
+            .order_by("pk")[:100],
+        }
+
+    def desk(self, run: StepRun) -> dict[str, Any]:
+        """Who has not voted (not what the others chose), and undecided objections in clear."""
+        waiting = RollRow.objects.filter(run=run).exclude(papers__standing=True)
+        return {
+            "waiting": waiting.order_by("pk")[:300],
+            "undecided": self.undecided(run).select_related("record"),
+        }
+
+
+def tally_body(question: BallotQuestion, tally: counting.Tally) -> dict[str, Any]:
+    """A count as its record states it: integers only, every line to follow."""
+    return {
+        "question": question.number,
+        "rule": tally.rule.code,
+        "outcome": tally.outcome,
+        "heads": dict(tally.heads),
+        "area": dict(tally.area),
+        "lines": [
+            {
+                "code": line.code,
+                "unit": line.unit,
+                "part": line.part,
+                "whole": line.whole,
+                "needed": line.needed,
+                "met": line.met,
+            }
+            for line in tally.lines()
+        ],
+    }
+
+
+LINES: dict[tuple[str, str], Words] = {
+    ("quorum", "area"): _("参与表决的面积"),
+    ("quorum", "heads"): _("参与表决的人数"),
+    ("for", "area"): _("同意的面积"),
+    ("for", "heads"): _("同意的人数"),
+}
+
+
+def _amount(unit: str, value: int) -> Words:
+    if unit == "area":
+        return _("%(area)s平方米") % {"area": counting.area_words(value)}
+    return _("%(heads)s人") % {"heads": value}
+
+
+def tally_card(question: BallotQuestion) -> dict[str, Any]:
+    """A count for the page, line by line: of how much, how much was needed, whether it was met."""
+    tally = question.tally
+    rows = []
+    for line in tally["lines"]:
+        whole = line["whole"] or 1
+        part, all_of = _amount(line["unit"], line["part"]), _amount(line["unit"], line["whole"])
+        rows.append(
+            {
+                "label": LINES[line["code"], line["unit"]],
+                "value": _("%(part)s，共%(whole)s") % {"part": part, "whole": all_of},
+                "permille": line["part"] * 1000 // whole,
+                "needed_permille": min(line["needed"] * 1000 // whole, 1000),
+                "needed": _("至少需要%(needed)s")
+                % {"needed": _amount(line["unit"], line["needed"])},
+                "met": line["met"],
+            }
+        )
+    counts = [
+        (
+            CHOICES[choice],
+            _("%(heads)s，%(area)s")
+            % {
+                "heads": _amount("heads", tally["heads"][choice]),
+                "area": _amount("area", tally["area"][choice]),
+            },
+        )
+        for choice in CHOICES
+    ]
+    rule = next(rule for rule in counting.RULES if rule.code == tally["rule"])
+    return {
+        "rows": rows,
+        "counts": counts,
+        "outcome": tally["outcome"],
+        "outcome_title": Ballot.outcomes[tally["outcome"]],
+        "source": rule.source,
+        "rule_title": rule.title,
+    }

@@ -189,14 +189,14 @@ class Step(Node):
         self.outcomes_to: dict[str, Node] = {}
 
     # --- declaring
-    def On(self, outcome: str, node: Any, title: Words | None = None) -> Step:  # noqa: N802
+    def On(self, outcome: str, node: Any, title: Words | None = None) -> Step:
         """Where `outcome` leads; `title` names it where the step's own word does not fit."""
         self._declared = {**self._declared, outcome: node}
         if title is not None:
             self.outcome_names = {**self.outcome_names, outcome: title}
         return self
 
-    def Next(self, node: Any) -> Step:  # noqa: N802 - viewflow's own word
+    def Next(self, node: Any) -> Step:
         """Where the step leads when it is done."""
         return self.On("done", node)
 
@@ -269,6 +269,10 @@ class Step(Node):
         if not self.by:
             yield "nobody handles it"
 
+    def phase_body(self, run: StepRun) -> dict[str, Any]:
+        """What the record of a new phase says besides its name."""
+        return {}
+
     def form_for(self, spec: ActSpec, doing: Act) -> type[ActForm] | None:
         """The form class of an act."""
         if isinstance(spec.form, str):
@@ -325,7 +329,8 @@ class Step(Node):
         outcome = self.term_ended(run, now)
         if outcome is not None or run.scheduled is None or run.scheduled > now:
             run.save()
-            return Written({"phase": run.phase} if run.phase else {}, outcome=outcome)
+            phase = {"phase": run.phase, **self.phase_body(run)} if run.phase else {}
+            return Written(phase, outcome=outcome)
         run.scheduled = None
         run.overdue_at = now
         run.save()
@@ -399,7 +404,7 @@ class Opening(nodes.StartHandle):
         self.task_title = _("启动")
         self._declared: Any = None
 
-    def Next(self, node: Any, **_kwargs: Any) -> Opening:  # noqa: N802
+    def Next(self, node: Any, **_kwargs: Any) -> Opening:
         """The first step."""
         self._declared = node
         return self
@@ -442,7 +447,7 @@ class Meet(nodes.Join):
         self.task_title = _("汇合")
         self._declared: Any = None
 
-    def Next(self, node: Any, **_kwargs: Any) -> Meet:  # noqa: N802
+    def Next(self, node: Any, **_kwargs: Any) -> Meet:
         """What follows when all branches are done."""
         self._declared = node
         return self

@@ -1,0 +1,375 @@
+"""Ballots: notice, frozen roll, votes on paper and online, a count that stands open."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from tests.sandbox.ballot_procedures import Vote, Works
+from tests.sandbox.directory import SandboxDirectory
+from workflows import acts, calendars, clock, records, sweep
+from workflows.counting import RollUnit
+from workflows.models import BallotPaper, Case, Community, RollRow
+from workflows.parties import Member, Party
+
+COMMITTEE = Party("residents_committee", "person:1", 1)
+OFFICE = Party("office", "person:9", 9)
+
+
+def at(day: int, month: int = 6, hour: int = 9) -> dt.datetime:
+    return dt.datetime(2026, month, day, hour, tzinfo=clock.SHANGHAI)
+
+
+def unit(number: int, area: int, *owners: str, unsold: bool = False) -> RollUnit:
+    return RollUnit(
+        f"unit:{number}",
+        f"1号楼1单元{number}室",
+        "1号楼1单元***室",
+        area,
+        owners or (f"owner:{number}",),
+        developer_unsold=unsold,
+        may_vote_via=() if unsold else (f"household:{number}",),
+    )
+
+
+def owner(number: int, **kwargs) -> Party:
+    return Party("owner", f"household:{number}", 100 + number, **kwargs)
+
+
+def paper(number: int) -> Party:
+    return Party("owner", f"household:{number}", 1, via="paper")
+
+
+@pytest.fixture(autouse=True)
+def _fresh(db, django_user_model):
+    calendars.seed()
+    SandboxDirectory.reset()
+    for pk in (1, 9, *range(101, 112)):
+        django_user_model.objects.create(pk=pk, username=f"u{pk}")
+    with clock.at(at(1)):
+        yield
+
+
+def open_ballot(units, opens=17, **call):
+    SandboxDirectory.rolls["owners"] = units
+    SandboxDirectory.groups["households"] = [
+        Member(f"household:{n}", f"1号楼1单元{n}室", "1号楼1单元***室") for n in range(1, 12)
+    ]
+    estate = Community.objects.create(code="demo", name="示范小区", kind="estate")
+    case = acts.open_case(Vote, estate, OFFICE, title="表决")
+    data = {
+        "questions": "是否改造\n由谁出资",
+        "matter": "ordinary",
+        "reason": "属于其他重大事项",
+        "opens_on": f"2026-06-{opens:02d}",
+        **call,
+    }
+    acts.perform(case, "ballot", "ballot.called", COMMITTEE, data)
+    return case
+
+
+def vote(case, party, choice="for", second="for", **more):
+    return acts.perform(case, "ballot", "vote.cast", party, {"q1": choice, "q2": second, **more})
+
+
+def voting(units):
+    case = open_ballot(units)
+    clock.set_now(at(17, hour=0))
+    assert sweep.sweep() == 1
+    clock.set_now(at(18))
+    return case
+
+
+def close(case, *, confirm=True):
+    clock.set_now(at(3, month=7))
+    sweep.sweep()
+    clock.set_now(at(9, month=7))
+    sweep.sweep()
+    if confirm:
+        acts.perform(
+            case, "ballot", "result.confirmed", COMMITTEE, {"reason": "询异期满无异议"}
+        )
+    return Case.objects.get(pk=case.pk)
+
+
+FIVE = [unit(n, 10000) for n in range(1, 6)]
+
+
+def test_a_ballot_from_notice_to_confirmation(client):
+    case = voting(FIVE)
+    for number in (1, 2, 3):
+        vote(case, owner(number))
+    vote(case, owner(4), "abstain", "against")
+    closed = close(case)
+    assert closed.outcome == "carried"
+    assert records.first_fault(closed) is None
+    tally = closed.records.get(act="result.confirmed").body["tallies"][0]
+    assert tally["heads"] == {"for": 3, "against": 0, "abstain": 1}
+    assert tally["lines"][0]["needed"] == 33334
+    assert client.get(f"/cases/{case.number}/").status_code == 200
+
+
+def test_notice_is_fifteen_full_days():
+    with pytest.raises(acts.Refused) as refused:
+        open_ballot(FIVE, opens=16)
+    assert "opens_on" in refused.value.errors
+
+
+def test_who_abstains_takes_part_and_two_thirds_must_take_part():
+    case = voting(FIVE)
+    for number in (1, 2, 3):
+        vote(case, owner(number))
+    assert close(case).outcome == "lost"  # 3 of 5 is below two thirds
+    tally = case.records.get(act="result.confirmed").body["tallies"][0]
+    assert tally["outcome"] == "no_quorum"
+
+
+def test_lost_by_area_alone_while_heads_carry_then_carried_at_exactly_three_quarters():
+    units = [unit(1, 30000), unit(2, 30000), unit(3, 15000), unit(4, 25000)]
+    SandboxDirectory.rolls["owners"] = units
+    special = {"matter": "special", "item": "raise_fund", "reason": "筹集维修资金"}
+    case = open_ballot(units, **special)
+    clock.set_now(at(17, hour=0))
+    sweep.sweep()
+    clock.set_now(at(18))
+    vote(case, owner(1), "against")
+    for number in (2, 3, 4):
+        vote(case, owner(number))
+    closed = close(case)
+    lines = closed.records.get(act="result.confirmed").body["tallies"][0]["lines"]
+    assert [(line["unit"], line["met"]) for line in lines if line["code"] == "for"] == [
+        ("area", False),
+        ("heads", True),
+    ]
+    assert closed.outcome == "lost"
+
+
+def test_exactly_three_quarters_carries():
+    units = [unit(n, 25000) for n in range(1, 5)]
+    case = open_ballot(units, matter="special", item="rebuild", reason="改建附属设施")
+    clock.set_now(at(17, hour=0))
+    sweep.sweep()
+    clock.set_now(at(18))
+    vote(case, owner(1), "against")
+    for number in (2, 3, 4):
+        vote(case, owner(number))
+    assert close(case).outcome == "carried"
+
+
+def test_owner_of_several_units_is_one_head_and_the_developer_one():
+    units = [
+        unit(1, 10000, "owner:1"),
+        unit(2, 12000, "owner:1"),
+        unit(3, 9000, "owner:3", "owner:4"),
+        unit(5, 8000, unsold=True),
+        unit(6, 8000, unsold=True),
+    ]
+    voting(units)
+    rows = list(RollRow.objects.values_list("heads", "area"))
+    assert rows == [(1, 22000), (1, 9000), (1, 16000)]
+
+
+def test_the_last_online_vote_counts_and_every_change_is_a_record():
+    case = voting(FIVE)
+    first = vote(case, owner(1), "against")
+    again = vote(case, owner(1), "for")
+    assert again.record.body["replaces"] == first.record.seq
+    assert BallotPaper.objects.get(standing=True).choices["1"] == "for"
+
+
+def test_a_paper_vote_stands_until_withdrawn_in_writing(settings):
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    case = voting(FIVE)
+    vote(case, owner(1), "against")
+    vote(case, paper(1), "for", serial="A-1")
+    with pytest.raises(acts.Refused) as refused:
+        vote(case, owner(1), "against")
+    assert refused.value.code == "duplicate"
+    letter = SimpleUploadedFile("x.pdf", b"%PDF-1.4\n%%EOF\n")
+    acts.perform(
+        case, "ballot", "vote.withdrawn", COMMITTEE, {"row": "1号楼1单元1室"}, {"letter": letter}
+    )
+    vote(case, owner(1), "against")
+    assert BallotPaper.objects.get(standing=True).choices["1"] == "against"
+
+
+def test_what_was_chosen_is_in_no_record():
+    case = voting(FIVE)
+    done = vote(case, owner(1), "against")
+    assert "against" not in done.record.canonical
+    assert len(done.record.content["_sd"]) == 1
+
+
+def test_all_votes_in_closes_the_vote_early():
+    case = voting(FIVE)
+    for number in range(1, 6):
+        vote(case, owner(number))
+    assert case.runs.get(name="ballot").phase == "preliminary"
+
+
+def test_an_upheld_objection_strikes_a_vote_and_counts_again():
+    case = voting(FIVE)
+    for number in range(1, 5):
+        vote(case, owner(number))
+    clock.set_now(at(3, month=7))
+    sweep.sweep()
+    clock.set_now(at(3, month=7, hour=10))
+    acts.perform(case, "ballot", "result.objected", owner(5), {"text": "一号的票不是本人所投"})
+    clock.set_now(at(9, month=7))
+    sweep.sweep()
+    assert case.runs.get(name="ballot").phase == "preliminary"
+    acts.perform(
+        case,
+        "ballot",
+        "vote.struck",
+        COMMITTEE,
+        {"row": "1号楼1单元1室", "reason": "经核实不是本人签名"},
+    )
+    objection = case.runs.get(name="ballot").result_objections.get()
+    acts.perform(
+        case,
+        "ballot",
+        "result.objection_decided",
+        COMMITTEE,
+        {
+            "objections": [objection.pk],
+            "decision": "upheld",
+            "public_text": "有一张票不是本人所投",
+            "reason": "核对签名后认定无效",
+        },
+    )
+    acts.perform(case, "ballot", "result.confirmed", COMMITTEE, {"reason": "核查完毕"})
+    assert Case.objects.get(pk=case.pk).outcome == "lost"  # three of five take part
+
+
+BAD_VOTES = [
+    (owner(1), {"q1": "for"}, "invalid"),
+    (owner(1), {"q1": "yes", "q2": "for"}, "invalid"),
+    (owner(1), {"q1": "for", "q2": ""}, "invalid"),
+    (owner(11), {"q1": "for", "q2": "for"}, "wrong_party"),
+    (Party("household", "household:1", 101), {"q1": "for", "q2": "for"}, "wrong_party"),
+    (COMMITTEE, {"q1": "for", "q2": "for"}, "wrong_party"),
+    (paper(1), {"q1": "for", "q2": "for"}, "invalid"),
+    (paper(1), {"q1": "for", "q2": "for", "serial": "x" * 21}, "invalid"),
+    (Party.clock(), {"q1": "for", "q2": "for"}, "wrong_party"),
+]
+
+
+@pytest.mark.parametrize(("party", "data", "code"), BAD_VOTES)
+def test_a_bad_vote_is_refused_and_changes_nothing(party, data, code):
+    case = voting(FIVE)
+    with pytest.raises(acts.Refused) as refused:
+        acts.perform(case, "ballot", "vote.cast", party, data)
+    assert refused.value.code == code
+    assert not BallotPaper.objects.exists()
+
+
+def test_before_the_opening_and_after_the_close_no_vote_is_taken():
+    case = open_ballot(FIVE)
+    with pytest.raises(acts.Refused) as early:
+        vote(case, owner(1))
+    assert early.value.code == "invalid" or early.value.code == "early"
+    clock.set_now(at(17, hour=0))
+    sweep.sweep()
+    clock.set_now(at(3, month=7, hour=0))
+    with pytest.raises(acts.Refused) as late:
+        vote(case, owner(1))
+    assert late.value.code == "late"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"questions": ""},
+        {"questions": "甲\n甲"},
+        {"questions": "\n".join(str(n) * 3 for n in range(11))},
+        {"questions": "长" * 301},
+        {"matter": "special"},
+        {"matter": "other"},
+        {"reason": ""},
+        {"reason": "无"},
+        {"opens_on": ""},
+        {"opens_on": "2026-06-31"},
+        {"opens_on": "2028-06-30"},
+    ],
+)
+def test_a_call_with_a_fault_is_refused(call):
+    with pytest.raises(acts.Refused) as refused:
+        open_ballot(FIVE, **call)
+    assert refused.value.code == "invalid"
+
+
+def test_an_empty_or_faulty_roll_cannot_be_called():
+    for units in ([], [unit(1, 0)]):
+        Community.objects.all().delete() if not Case.objects.exists() else None
+        SandboxDirectory.rolls["owners"] = units
+        estate, _made = Community.objects.get_or_create(
+            code="demo", defaults={"name": "示范小区", "kind": "estate"}
+        )
+        case = acts.open_case(Vote, estate, OFFICE, title="表决")
+        with pytest.raises(acts.Refused) as refused:
+            acts.perform(
+                case,
+                "ballot",
+                "ballot.called",
+                COMMITTEE,
+                {
+                    "questions": "甲事",
+                    "matter": "ordinary",
+                    "reason": "属于其他重大事项",
+                    "opens_on": "2026-06-20",
+                },
+            )
+        assert refused.value.code == "unmet"
+
+
+def test_a_proxy_votes_by_mandate_and_for_no_more_than_three():
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    case = voting(FIVE)
+
+    def mandate(number):
+        letter = SimpleUploadedFile("x.pdf", b"%PDF-1.4\n%%EOF\n")
+        return acts.perform(
+            case,
+            "ballot",
+            "proxy.registered",
+            COMMITTEE,
+            {"row": f"1号楼1单元{number}室", "proxy": "1号楼1单元1室"},
+            {"mandate": letter},
+        )
+
+    for number in (2, 3, 4):
+        mandate(number)
+    with pytest.raises(acts.Refused):
+        mandate(5)
+    row = RollRow.objects.get(key="owner:2")
+    vote(case, owner(1), row=str(row.pk))
+    assert BallotPaper.objects.get().channel == "proxy"
+
+
+def test_a_vote_costs_few_queries_whatever_the_roll(django_assert_max_num_queries):
+    case = voting([unit(n, 10000) for n in range(1, 404)])
+    with django_assert_max_num_queries(18):
+        vote(case, owner(1))
+
+
+def test_children_are_opened_and_the_parent_goes_on_when_all_have_ended_well():
+    estate = Community.objects.create(code="demo", name="示范小区", kind="estate")
+    parent = acts.open_case(Works, estate, OFFICE, title="工程")
+    first, second = Case.objects.filter(parent__process=parent).order_by("pk")
+    acts.perform(first, "decide", "task.done", OFFICE, {"note": "可", "chosen": "yes"})
+    acts.perform(second, "decide", "task.done", OFFICE, {"note": "可", "chosen": "no"})
+    parent = Case.objects.get(pk=parent.pk)
+    assert parent.finished is None
+    with pytest.raises(acts.Refused):
+        acts.perform(parent, "tender", "lot.reopened", OFFICE, {"lot": "a", "reason": "无"})
+    acts.perform(parent, "tender", "lot.reopened", OFFICE, {"lot": "b", "reason": "流标后重来"})
+    third = Case.objects.filter(parent__process=parent).latest("pk")
+    acts.perform(third, "decide", "task.done", OFFICE, {"note": "可", "chosen": "yes"})
+    parent = Case.objects.get(pk=parent.pk)
+    assert parent.outcome == "finished"
+    for case in Case.objects.all():
+        assert records.first_fault(case) is None
