@@ -143,12 +143,21 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
                 (party.key, party.label or words.role_title(party.role)) for party in offer.parties
             ],
             chosen=request.POST.get("as", request.GET.get("as", "")),
-            beside=offer.step.beside(offer.run, offer.spec, request.GET) if offer.run else {},
+            beside=_beside(offer, request),
             beside_template=f"steps/{offer.step.kind}_beside.html",
             idempotency_key=request.POST.get("idempotency_key") or uuid.uuid4().hex,
         ),
         status=422 if posted else 200,
     )
+
+
+def _beside(offer: Offer, request: HttpRequest) -> dict[str, Any]:
+    if offer.run is None:
+        return {}
+    beside = offer.step.beside(offer.run, offer.spec, request.GET)
+    if offer.step.kind == "panel":
+        beside = {**beside, "papers": readers.papers(offer.case)}
+    return beside
 
 
 def _send(

@@ -342,6 +342,24 @@ def declared_steps(procedure: type[procedures.Procedure]) -> list[dict[str, Any]
     ]
 
 
+def papers(case: Case) -> list[dict[str, Any]]:
+    """What was handed in at earlier tasks, newest first: for those who have to judge it."""
+    done = (
+        Record.objects.filter(case=case, act="task.done")
+        .select_related("run")
+        .prefetch_related("files")
+        .order_by("-seq")[:12]
+    )
+    return [
+        {
+            "title": words.step_title(case, record.step),
+            "lines": list(words.body_lines(case, record)),
+            "files": list(record.files.all()),
+        }
+        for record in done
+    ]
+
+
 def my_acts(user: Any) -> QuerySet[Trace]:
     """Everything an account has done, newest first."""
     return (

@@ -81,6 +81,13 @@ class Viewer:
         """Whether the viewer is one of those who handle the step."""
         return bool(self.roles.intersection(step.by))
 
+    def judges(self, run: StepRun) -> bool:
+        """Whether the viewer sits on a panel of the case that judges what tasks handed in."""
+        if not isinstance(run.flow_task, Step) or run.flow_task.kind != "task":
+            return False
+        panels = (step for step in self.case.declared.steps() if step.kind == "panel")
+        return any(self.roles.intersection(panel.participants) for panel in panels)
+
     def offers(self, run: StepRun | None, step: Step) -> list[Offer]:
         """What the viewer may do at a step now; the door decides again."""
         if self.case.finished or (run is not None and not run.is_open):

@@ -257,7 +257,8 @@ def file(request: HttpRequest, uid: str) -> HttpResponse:
         if request.user.is_authenticated and run is not None:
             author = getattr(attachment.record, "trace", None)
             allowed = author is not None and author.user_id == request.user.pk
-            allowed = allowed or Viewer(request.user, run.process).oversees
+            viewer = Viewer(request.user, run.process)
+            allowed = allowed or viewer.oversees or viewer.judges(run)
         if not allowed:
             raise Http404
     handle = attachment.file.open("rb")
