@@ -1,7 +1,7 @@
 """Reading a table from an uploaded file: CSV in UTF-8 or GB18030, or an XLSX workbook.
 
 A file is what its bytes say, never what its name says. What comes out is plain text by row and
-column; what the text means is decided in `rolls`.
+column; what the text means is decided in `roll_preview`.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def checked_text(text: str) -> Cell:
             return Cell(text, _("含有乱码，请检查文件编码。"))
         if sign in "\r\n\t":
             return Cell(text, _("单元格内有换行或制表符。"))
-        if unicodedata.category(sign) in ("Cc", "Cf", "Cs"):
+        if unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
             return Cell(text, _("含有不可见的控制字符。"))
     return Cell(text)
 
@@ -157,7 +157,7 @@ def _is_chinese_utf8(line: bytes) -> bool:
 
 
 def _csv(text: str) -> Iterator[tuple[int, list[Cell]]]:
-    first = next(line for line in text.splitlines() if line.strip())
+    first = next((line for line in text.splitlines() if line.strip()), "")
     comma = max(",\t;", key=first.count)  # the first of equals
     if not first.count(comma) and "，" in first:
         raise FileRefused(_("表头用了全角逗号分隔，请改用半角逗号。"), 1)
