@@ -28,7 +28,11 @@ from .models.record import Attachment
 
 MAX_PIXELS = 60_000_000
 MAX_SIDE = 4096
-PICTURES = {"JPEG": ("image/jpeg", "jpg"), "PNG": ("image/png", "png"), "WEBP": ("image/webp", "webp")}
+PICTURES = {
+    "JPEG": ("image/jpeg", "jpg"),
+    "PNG": ("image/png", "png"),
+    "WEBP": ("image/webp", "webp"),
+}
 PDF = ("application/pdf", "pdf")
 _ACTION = re.compile(rb"/(?:JavaScript|Launch|EmbeddedFile|JS\s*[(<])")
 
@@ -51,9 +55,7 @@ def checked(file: UploadedFile, *, pictures_only: bool = False) -> tuple[bytes, 
     if file.size is None or file.size == 0:
         raise ValidationError(_("文件是空的,请重新选择。"))
     if file.size > limit:
-        raise ValidationError(
-            _("文件超过%(size)sMB,请压缩后再上传。") % {"size": limit // 2**20}
-        )
+        raise ValidationError(_("文件超过%(size)sMB,请压缩后再上传。") % {"size": limit // 2**20})
     content = file.read()
     file.seek(0)
     if content.startswith(b"%PDF-"):

@@ -20,7 +20,7 @@ _LINE = 9  # signs of Chinese in a box of 150 units
 
 
 @lru_cache(maxsize=64)
-def _grid(procedure: type[Procedure], _language: str | None) -> Any:
+def _grid(procedure: Any, _language: str | None) -> Any:
     return layout.calc_layout_data(procedure)
 
 

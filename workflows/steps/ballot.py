@@ -374,7 +374,9 @@ class Ballot(Step):
         """What the record of a new phase says."""
         body = term_body(run)
         if run.phase == VOTING:
-            rows = list(RollRow.objects.filter(run=run).values("public_label", "heads", "area"))
+            rows: list[Any] = list(
+                RollRow.objects.filter(run=run).values("public_label", "heads", "area")
+            )
             digest = hashlib.sha256(rfc8785.dumps(rows)).hexdigest()
             body["roll"] = {**self._totals(run), "sha256": digest}
         elif run.phase == PRELIMINARY:

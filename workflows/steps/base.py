@@ -390,7 +390,7 @@ class _OneCase:
         super().__init__(task)  # type: ignore[call-arg]
 
 
-class OpeningActivation(_OneCase, nodes.StartHandle.activation_class):  # type: ignore[misc,name-defined]
+class OpeningActivation(_OneCase, nodes.StartHandle.activation_class):
     """The start of a case that the door has already saved."""
 
 
@@ -413,7 +413,7 @@ class Opening(nodes.StartHandle):
         self._next = this.resolve(cls, self._declared)
 
 
-class TogetherActivation(_OneCase, nodes.Split.activation_class):  # type: ignore[misc,name-defined]
+class TogetherActivation(_OneCase, nodes.Split.activation_class):
     """Opens every branch."""
 
 
@@ -433,7 +433,7 @@ class Together(nodes.Split):
         ]
 
 
-class MeetActivation(_OneCase, nodes.Join.activation_class):  # type: ignore[misc,name-defined]
+class MeetActivation(_OneCase, nodes.Join.activation_class):
     """Waits for every branch."""
 
 
@@ -456,7 +456,7 @@ class Meet(nodes.Join):
         self._next = this.resolve(cls, self._declared)
 
 
-class ClosingActivation(_OneCase, nodes.End.activation_class):  # type: ignore[misc,name-defined]
+class ClosingActivation(_OneCase, nodes.End.activation_class):
     """Ends the case, with a record of how it ended."""
 
     @Activation.status.transition(source=STATUS.NEW)
