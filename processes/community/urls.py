@@ -2,10 +2,13 @@
 
 from django.urls import path
 
-from . import claim_views
+from . import claim_views, views
 
 app_name = "community"
 urlpatterns = [
     path("my/claim/", claim_views.claim, name="claim"),
     path("staff/codes/<slug:code>/", claim_views.codes, name="codes"),
+    path("staff/rolls/", views.roll_list, name="rolls"),
+    path("staff/rolls/<slug:code>/", views.roll, name="roll"),
+    path("staff/rolls/<slug:code>/preview/", views.roll_preview, name="roll_preview"),
 ]
