@@ -138,8 +138,8 @@ def roll(request: HttpRequest, code: str) -> HttpResponse:
     """Upload a roll; where it has problems, they are shown and nothing is kept."""
     estate = _estate(request, code)
     _forget_old()
-    form = RollForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid():
+    form = RollForm(request.POST, request.FILES) if request.method == "POST" else RollForm()
+    if form.is_valid():
         file = form.cleaned_data["file"]
         content = file.read()
         seen = rolls.preview(content, file.name or "")
@@ -176,8 +176,11 @@ def roll_preview(request: HttpRequest, code: str) -> HttpResponse:
         messages.warning(request, _("没有待确认的名册文件，请重新上传。"))
         return redirect("community:roll", code=code)
     seen = rolls.preview(bytes(draft.content), "")
-    form = DeclaredForm(request.POST or None, initial={"sha256": draft.sha256})
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST":
+        form = DeclaredForm(request.POST)
+    else:
+        form = DeclaredForm(initial={"sha256": draft.sha256})
+    if form.is_valid():
         given = form.cleaned_data
         if given["sha256"] != draft.sha256:
             messages.warning(request, _("此后又上传了另一份文件，请先核对下面的内容。"))

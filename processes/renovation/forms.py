@@ -44,9 +44,7 @@ class ApplicationForm(TaskForm):
     supporters = forms.IntegerField(label=_("同意申请的户数"), min_value=1, max_value=50_000)
     faults = _text(_("存在的主要问题"))
     wishes = _text(_("希望改造的内容"))
-    pledged_percent = forms.IntegerField(
-        label=_("居民承诺出资比例(%)"), min_value=0, max_value=100
-    )
+    pledged_percent = forms.IntegerField(label=_("居民承诺出资比例(%)"), min_value=0, max_value=100)
     papers = UploadField(label=_("申请材料"), public=False, required=False)
 
 
@@ -100,11 +98,7 @@ class StartOnSiteForm(TaskForm):
     def clean(self) -> dict[str, object]:
         """The end is not before the start."""
         cleaned = super().clean() or {}
-        if (
-            cleaned.get("starts")
-            and cleaned.get("ends")
-            and cleaned["ends"] < cleaned["starts"]
-        ):
+        if cleaned.get("starts") and cleaned.get("ends") and cleaned["ends"] < cleaned["starts"]:
             self.add_error("ends", _("竣工日期不能早于开工日期。"))
         return cleaned
 

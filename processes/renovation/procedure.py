@@ -65,9 +65,7 @@ class Renovation(Procedure):
         .On("rejected", this.not_shortlisted, _("未入围"))
     )
     shortlist = (  # 3 A: the result is publicised
-        Publicity(
-            title=_("入围公示"), by=OFFICE, participants=RESIDENTS, term=WorkingDays(5)
-        )
+        Publicity(title=_("入围公示"), by=OFFICE, participants=RESIDENTS, term=WorkingDays(5))
         .On("clean", this.asking)
         .On("upheld", this.joint_review)
     )
@@ -173,7 +171,7 @@ class Renovation(Procedure):
         .On("lost", this.funding)
     )
     contributions = Ledger(  # 9 A: 及时公示居民出资到账情况; who has not paid is never listed
-        title=_("居民出资"), by=COMMITTEE, kinds=(entries.CONTRIBUTION,)
+        title=_("居民出资"), by=COMMITTEE, kinds=(entries.CONTRIBUTION,), dues="contribution"
     ).Next(this.prepared)
     tender = Children(  # 10 A, L: Tender Law 24
         title=_("施工、监理招标"),
@@ -225,9 +223,9 @@ class Renovation(Procedure):
         .On("approved", this.ask_results, _("验收合格"))
         .On("returned", this.rectify, _("责令整改"))
     )
-    rectify = Task(
-        title=_("整改"), by=("contractor", "office"), form=forms.RectifyForm
-    ).Next(this.acceptance)
+    rectify = Task(title=_("整改"), by=("contractor", "office"), form=forms.RectifyForm).Next(
+        this.acceptance
+    )
     ask_results = Consultation(  # 14 A: 问效
         title=_("问效"),
         by=COMMITTEE,
@@ -251,9 +249,9 @@ class Renovation(Procedure):
         .On("carried", this.handover)
         .On("lost", this.upkeep_ballot, _("重新协商表决"))
     )
-    handover = Task(
-        title=_("移交与保修"), by=COMMITTEE, form=forms.HandoverForm
-    ).Next(this.completed)
+    handover = Task(title=_("移交与保修"), by=COMMITTEE, form=forms.HandoverForm).Next(
+        this.completed
+    )
 
     completed = Closing(_("办结"))
     unqualified = Closing(_("不符合改造条件"), good=False)

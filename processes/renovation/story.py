@@ -125,9 +125,7 @@ class Story:
         party = self.cast.party(role, seat)
         return acts.perform((case or self.case).pk, step, name, party, data or {}, files or {})
 
-    def resident(
-        self, number: int, role: str = "household", via: str = "paper"
-    ) -> Party:
+    def resident(self, number: int, role: str = "household", via: str = "paper") -> Party:
         """A household of the roll, whose paper form the committee types in."""
         key = self.households[number % len(self.households)].key
         return Party(role, key, self.cast.committee, via=via)
@@ -312,9 +310,7 @@ class Story:
         waiting = Opinion.objects.filter(run=run, life="submitted")
         for item in waiting.order_by("item").values_list("item", flat=True).distinct():
             group = list(waiting.filter(item=item))
-            outcome, reason = self.REPLIES.get(
-                item, ("adopted", "已列入改造内容，设计时落实。")
-            )
+            outcome, reason = self.REPLIES.get(item, ("adopted", "已列入改造内容，设计时落实。"))
             self.act(
                 step,
                 "opinion.replied",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import lru_cache
 from typing import Any
 
 from django.template.loader import render_to_string
@@ -19,9 +18,15 @@ from ..steps.base import Step
 _LINE = 9  # signs of Chinese in a box of 150 units
 
 
-@lru_cache(maxsize=64)
-def _grid(procedure: Any, _language: str | None) -> Any:
-    return layout.calc_layout_data(procedure)
+_grids: dict[tuple[str, str, str | None], Any] = {}
+
+
+def _grid(procedure: type[Procedure], language: str | None) -> Any:
+    """The layout of a version in a language; it never changes while the process lives."""
+    key = (procedure.code, procedure.version, language)
+    if key not in _grids:
+        _grids[key] = layout.calc_layout_data(procedure)
+    return _grids[key]
 
 
 def _lines(title: str) -> list[str]:

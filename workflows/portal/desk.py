@@ -102,9 +102,13 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
     closed = None
     if offer.run is None and step != acts.CASE:
         closed = _("该环节尚未开始或者已经结束。")
-    doing = acts.Act(case, offer.run, offer.spec, offer.parties[0], clock.now())
-    form_class = None if closed else offer.step.form_for(offer.spec, doing)
     posted = request.method == "POST"
+    sent = request.POST if posted else request.GET
+    doing = acts.Act(case, offer.run, offer.spec, _meant(request, offer), clock.now(), payload=sent)
+    try:
+        form_class = None if closed else offer.step.form_for(offer.spec, doing)
+    except acts.Refused:
+        return redirect(f"/cases/{number}/steps/{offer.run.pk if offer.run else 0}/")
     initial = offer.step.prefill(doing, request.GET)
     data, files = (request.POST, request.FILES) if posted else (None, None)
     form = form_class(data, files, act=doing, initial=initial) if form_class else None
@@ -140,7 +144,7 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
             closed=closed,
             refused=refused,
             parties=[
-                (party.key, party.label or words.role_title(party.role)) for party in offer.parties
+                (party_code(party), party.label or words.role_title(party.role)) for party in offer.parties
             ],
             chosen=request.POST.get("as", request.GET.get("as", "")),
             beside=_beside(offer, request),
@@ -149,6 +153,19 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
         ),
         status=422 if posted else 200,
     )
+
+
+def _meant(request: HttpRequest, offer: Offer) -> Party:
+    """The capacity that the viewer chose, else the first; on paper the resident's, not yet known."""
+    if offer.paper:
+        return Viewer(request.user, offer.case).on_paper(offer.step, offer.spec, "")
+    chosen = request.POST.get("as") or request.GET.get("as", "")
+    return next((p for p in offer.parties if party_code(p) == chosen), offer.parties[0])
+
+
+def party_code(party: Party) -> str:
+    """How a form names a capacity."""
+    return f"{party.role}|{party.key}"
 
 
 def _beside(offer: Offer, request: HttpRequest) -> dict[str, Any]:
@@ -163,15 +180,13 @@ def _beside(offer: Offer, request: HttpRequest) -> dict[str, Any]:
 def _send(
     request: HttpRequest, offer: Offer, step: str, paper_form: PaperForm | None
 ) -> tuple[acts.Done | None, acts.Refused | None]:
-    chosen = request.POST.get("as", "")
-    party = next((p for p in offer.parties if p.key == chosen), offer.parties[0])
+    party = _meant(request, offer)
     happened_at = None
     if paper_form is not None:
         if not paper_form.is_valid():
             return None, acts.Refused("invalid", _("请核对户室和填表日期。"))
-        roles = [r for r in RESIDENTS if r in offer.step.allowed(offer.spec, offer.case)]
         party = Viewer(request.user, offer.case).on_paper(
-            roles[0], paper_form.cleaned_data["resident"]
+            offer.step, offer.spec, paper_form.cleaned_data["resident"]
         )
         day = paper_form.cleaned_data["happened_on"]
         if day < clock.today():

@@ -27,18 +27,16 @@ class Offer:
     spec: ActSpec
     parties: tuple[Party, ...]
     paper: bool = False
+    query: str = ""
+    title: Any = ""
 
     @property
     def url(self) -> str:
         """The page of the act."""
         name = self.run.name if self.run else "case"
         base = f"/cases/{self.case.number}/do/{name}/{self.spec.name}/"
-        return base + "?paper=1" if self.paper else base
-
-    @property
-    def title(self) -> Any:
-        """The words for the act."""
-        return self.spec.title
+        query = "&".join(part for part in ("paper=1" if self.paper else "", self.query) if part)
+        return f"{base}?{query}" if query else base
 
 
 class Viewer:
@@ -75,11 +73,17 @@ class Viewer:
     def parties_for(self, step: Step, spec: ActSpec) -> tuple[Party, ...]:
         """The viewer's capacities that an act admits."""
         allowed = step.allowed(spec, self.case)
-        return tuple(party for party in self.parties if party.role in allowed)
+        found: dict[tuple[str, str], Party] = {}
+        for party in self.parties:
+            if party.role in allowed:
+                # A household and its owner are one and the same choice for people.
+                kind = "resident" if party.role in RESIDENTS else party.role
+                found.setdefault((kind, party.key), party)
+        return tuple(found.values())
 
     def may_handle(self, step: Step) -> bool:
         """Whether the viewer is one of those who handle the step."""
-        return bool(self.roles.intersection(step.by))
+        return bool(self.roles.intersection(step.desk_roles))
 
     def judges(self, run: StepRun) -> bool:
         """Whether the viewer sits on a panel of the case that judges what tasks handed in."""
@@ -104,13 +108,24 @@ class Viewer:
             if run is not None and not step.offered(spec, run):
                 continue
             parties = self.parties_for(step, spec)
-            if parties:
-                found.append(Offer(self.case, run, step, spec, parties))
+            if parties and run is not None:
+                roles = {party.role for party in parties}
+                found += [
+                    Offer(self.case, run, step, spec, parties, query=query, title=title)
+                    for query, title in step.variants(spec, run, roles)
+                ]
+            elif parties:
+                found.append(Offer(self.case, run, step, spec, parties, title=spec.title))
             if self.typist and set(step.allowed(spec, self.case)).intersection(RESIDENTS):
-                found.append(Offer(self.case, run, step, spec, (self.typist,), paper=True))
+                typist = (self.typist,)
+                found.append(
+                    Offer(self.case, run, step, spec, typist, paper=True, title=spec.title)
+                )
         return found
 
-    def on_paper(self, role: str, key: str) -> Party:
+    def on_paper(self, step: Step, spec: ActSpec, key: str) -> Party:
         """The resident whose paper form the viewer types in."""
         assert self.typist is not None
+        allowed = step.allowed(spec, self.case)
+        role = next(role for role in RESIDENTS if role in allowed)
         return replace(self.typist, role=role, key=key, via="paper", label="")

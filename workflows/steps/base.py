@@ -241,6 +241,15 @@ class Step(Node):
         """What the public page of a run shows; a constant number of queries."""
         return {}
 
+    @property
+    def desk_roles(self) -> Roles:
+        """Who sees the working part of the step's page."""
+        return self.by
+
+    def variants(self, spec: ActSpec, run: StepRun, roles: set[str]) -> list[tuple[str, Words]]:
+        """The buttons of an act: query string and words; more than one where an act has kinds."""
+        return [("", spec.title)]
+
     def prefill(self, doing: Act, query: Any) -> dict[str, Any]:
         """What the form of an act begins with; `query` is the page's query string (a QueryDict)."""
         return {name: query.get(name) for name in query if name != "paper"}

@@ -100,9 +100,7 @@ class Children(Step):
         """Reopening only where a lot has ended badly."""
         if spec.name != "lot.reopened":
             return True
-        return any(
-            child.finished and not ended_well(child) for child in self.latest(run).values()
-        )
+        return any(child.finished and not ended_well(child) for child in self.latest(run).values())
 
     def latest(self, run: StepRun) -> dict[str, Case]:
         """The newest child case of each lot; one query."""

@@ -1,5 +1,498 @@
 """Ledger (台账): entries of declared kinds, each with a life of its own, until it is closed."""
 
-from .ledger_rows import LedgerEntry, LedgerMove
+from __future__ import annotations
 
-__all__ = ["LedgerEntry", "LedgerMove"]
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from django import forms
+from django.db.models import Count, QuerySet, Sum
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from ..acts import Act, Written
+from ..models.case import Case, StepRun
+from .base import ActForm, ActSpec, Roles, Step, Words, act, refuse
+from .ledger_rows import LedgerEntry, LedgerMove
+from .opinion import PublicText, fingerprint
+
+__all__ = ["EntryForm", "EntryKind", "Ledger", "LedgerEntry", "LedgerMove", "Move"]
+
+
+@dataclass(slots=True)
+class Entry:
+    """What a form says of an entry. Amounts in fen; `private` and `subject_key` are not public."""
+
+    on: dt.date
+    amount: int | None = None
+    value: int | None = None
+    public: dict[str, Any] = field(default_factory=dict)
+    private: dict[str, str] = field(default_factory=dict)
+    subject_key: str = ""
+    mark: str = ""
+
+
+class EntryForm(ActForm):
+    """The form of a kind of entry; procedures give their own fields and `entry`."""
+
+    kind = forms.CharField(widget=forms.HiddenInput)
+    on = forms.DateField(label=_("日期"), widget=forms.DateInput(attrs={"type": "date"}))
+
+    def clean_on(self) -> dt.date:
+        """Not in the future."""
+        on: dt.date = self.cleaned_data["on"]
+        if on > timezone.localtime(self.act.at).date():
+            raise forms.ValidationError(_("日期不能晚于今天。"))
+        return on
+
+    def entry(self) -> Entry:
+        """What the answers mean."""
+        return Entry(on=self.cleaned_data["on"])
+
+
+class MoveForm(ActForm):
+    """The form of a move; procedures add fields. `public` and `private` go into its row."""
+
+    entry = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**63 - 1)
+    to = forms.CharField(widget=forms.HiddenInput)
+
+    def public(self) -> dict[str, Any]:
+        """What everybody may read of the move."""
+        return {}
+
+    def private(self) -> dict[str, str]:
+        """What is not public; enters the record as digests."""
+        return {}
+
+    def change(self, entry: LedgerEntry) -> None:
+        """Change the entry's figures with the move (a payment's day, say)."""
+
+
+class NotedMoveForm(MoveForm):
+    """A move with words on what was done."""
+
+    note = PublicText(label=_("说明（将公开）"), max_length=1000)
+
+    def public(self) -> dict[str, Any]:
+        """The words."""
+        return {"note": self.cleaned_data["note"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A step in the life of an entry: from `source` to `target`, done by `by`."""
+
+    name: str
+    title: Words
+    source: str
+    target: str
+    by: Roles
+    form: type[MoveForm] = NotedMoveForm
+
+
+@dataclass(frozen=True, slots=True)
+class EntryKind:
+    """A kind of entry: who enters it with which form, its life, and what blocks closing.
+
+    `waiting` are the states in which the ledger cannot be closed; in the `hidden` ones the public
+    knows of the entry in numbers only. `check` refuses an entry that does not fit the others.
+    `leads` is the outcome that an entry brings about at once, if any.
+    """
+
+    code: str
+    title: Words
+    by: Roles
+    form: type[EntryForm]
+    start: str
+    states: dict[str, Words]
+    moves: tuple[Move, ...] = ()
+    waiting: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
+    unit: str = ""
+    check: Callable[[QuerySet[LedgerEntry], Entry], None] | None = None
+    leads: Callable[[Entry], str | None] | None = None
+
+
+class DuesForm(ActForm):
+    """What every household is to pay."""
+
+    amount = forms.DecimalField(
+        label=_("每户应缴（元）"), min_value=0, max_digits=10, decimal_places=2
+    )
+
+    def clean_amount(self) -> int:
+        """In fen, more than nothing."""
+        fen = int(self.cleaned_data["amount"] * 100)
+        if fen <= 0:
+            raise forms.ValidationError(_("金额应大于零。"))
+        return fen
+
+
+class CorrectionForm(ActForm):
+    """Which entry is wrong, and why; the right one is entered anew."""
+
+    entry = forms.IntegerField(label=_("台账条目"), widget=forms.HiddenInput, min_value=1)
+    reason = PublicText(label=_("更正原因（将公开）"), max_length=500)
+
+
+class CloseForm(ActForm):
+    """Why the ledger is complete."""
+
+    reason = PublicText(label=_("说明（将公开）"), max_length=500)
+
+
+class Ledger(Step):
+    """Entries of several `kinds`, kept until the office closes the ledger.
+
+    A ledger that is opened again (a back edge) goes on with the entries it has. `dues` names the
+    kind of which each household gets an entry by one act. `closing_guard` says what else is missing.
+    """
+
+    kind = "ledger"
+    paged = "entries"
+    outcomes: ClassVar[dict[str, Words]] = {"done": _("已结清")}
+
+    def __init__(
+        self,
+        *,
+        title: Words,
+        kinds: Iterable[EntryKind],
+        dues: str = "",
+        closing_guard: Callable[[QuerySet[LedgerEntry]], list[Words]] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(title=title, **kwargs)
+        self.kinds = {kind.code: kind for kind in kinds}
+        self.dues = dues
+        self.closing_guard = closing_guard
+        roles = [role for kind in self.kinds.values() for role in kind.by]
+        roles += [r for kind in self.kinds.values() for move in kind.moves for r in move.by]
+        self.keepers: Roles = tuple(dict.fromkeys([*self.by, *roles]))
+
+    @property
+    def desk_roles(self) -> Roles:
+        """All who enter or move something."""
+        return self.keepers
+
+    def faults(self) -> Iterator[str]:
+        """Also: kinds without a start, moves between states that are none."""
+        yield from super().faults()
+        for kind in self.kinds.values():
+            known = set(kind.states)
+            named = {kind.start, *kind.waiting, *kind.hidden}
+            named |= {state for move in kind.moves for state in (move.source, move.target)}
+            if named - known:
+                yield f"kind {kind.code}: states {sorted(named - known)} are not declared"
+        if self.dues and self.dues not in self.kinds:
+            yield "the kind of the dues is not declared"
+
+    def entries(self, case: Case) -> QuerySet[LedgerEntry]:
+        """The entries of this ledger through all runs of the step."""
+        return LedgerEntry.objects.filter(case=case, step=self.name)
+
+    def standing(self, case: Case) -> QuerySet[LedgerEntry]:
+        """Those that count."""
+        return self.entries(case).filter(standing="stands")
+
+    def offered(self, spec: ActSpec, run: StepRun) -> bool:
+        """Moves and corrections have their buttons beside the entries."""
+        if spec.name in ("entry.moved", "entry.corrected"):
+            return False
+        if spec.name == "dues.set":
+            return (
+                bool(self.dues) and not self.standing(run.process).filter(kind=self.dues).exists()
+            )
+        if spec.name == "ledger.closed":
+            return not self.unmet(run)
+        return True
+
+    def variants(self, spec: ActSpec, run: StepRun, roles: set[str]) -> list[tuple[str, Words]]:
+        """One button for each kind that the viewer may enter."""
+        if spec.name != "entry.added":
+            return super().variants(spec, run, roles)
+        return [
+            (f"kind={kind.code}", _("登记%(kind)s") % {"kind": kind.title})
+            for kind in self.kinds.values()
+            if roles.intersection(kind.by) and kind.code != self.dues
+        ]
+
+    # --- acts
+    def entry_form(self, doing: Act) -> type[EntryForm]:
+        """The form of the kind that is meant."""
+        kind = self.kinds.get(str(doing.payload.get("kind", "")))
+        if kind is None:
+            raise refuse(_("请从台账页面选择要登记的种类。"))
+        return kind.form
+
+    @act("entry.added", title=_("登记台账"), by="keepers", form="entry_form")
+    def add(self, doing: Act) -> Written:
+        """Enter something."""
+        kind = self._kind(doing, doing.data["kind"])
+        entry: Entry = doing.form.entry()
+        if kind.check is not None:
+            kind.check(self.standing(doing.case).filter(kind=kind.code), entry)
+        row = self._write(doing, kind, entry)
+        body: dict[str, Any] = {"kind": kind.code, "on": entry.on.isoformat(), **entry.public}
+        if entry.amount is not None:
+            body["amount"] = entry.amount
+        if entry.value is not None:
+            body["value"] = entry.value
+        outcome = kind.leads(entry) if kind.leads is not None else None
+        return Written(body, entry.private, row, outcome=outcome)
+
+    def _kind(self, doing: Act, code: str) -> EntryKind:
+        kind = self.kinds.get(code)
+        if kind is None or doing.party.role not in kind.by:
+            raise refuse(_("您的身份不能登记这一种类。"), code="wrong_party")
+        return kind
+
+    def _write(self, doing: Act, kind: EntryKind, entry: Entry) -> LedgerEntry:
+        mark = fingerprint(doing.case, kind.code, entry.mark) if entry.mark else None
+        if mark and self.standing(doing.case).filter(kind=kind.code, mark=mark).exists():
+            raise refuse(_("同样的条目已经登记过。"), code="duplicate")
+        return LedgerEntry.objects.create(
+            case=doing.case,
+            step=self.name,
+            run=doing.open_run,
+            seq=None if kind.start in kind.hidden else doing.case.length,
+            kind=kind.code,
+            state=kind.start,
+            on=entry.on,
+            amount=entry.amount,
+            value=entry.value,
+            public=entry.public,
+            private=entry.private,
+            subject_key=entry.subject_key,
+            mark=mark,
+            created=doing.at,
+        )
+
+    @act("dues.set", title=_("确定每户应缴"), by="by", form=DuesForm)
+    def set_dues(self, doing: Act) -> Written:
+        """Give every household an entry of what it is to pay. Who has not paid is never public."""
+        from ..parties import directory
+
+        kind = self.kinds.get(self.dues)
+        if kind is None or self.standing(doing.case).filter(kind=self.dues).exists():
+            raise refuse(_("每户应缴金额已经确定。"), code="duplicate")
+        members = directory().members("households", doing.case.community)
+        if not members:
+            raise refuse(_("名册是空的，请先导入业主名册。"), code="unmet")
+        today = timezone.localtime(doing.at).date()
+        LedgerEntry.objects.bulk_create(
+            LedgerEntry(
+                case=doing.case,
+                step=self.name,
+                run=doing.open_run,
+                kind=kind.code,
+                state=kind.start,
+                on=today,
+                amount=doing.data["amount"],
+                public={"unit": member.public_label},
+                private={"unit": member.label},
+                subject_key=member.key,
+                created=doing.at,
+            )
+            for member in members
+        )
+        return Written(
+            {"kind": kind.code, "amount": doing.data["amount"], "households": len(members)}
+        )
+
+    def move_form(self, doing: Act) -> type[MoveForm]:
+        """The form of the move that is meant."""
+        for kind in self.kinds.values():
+            for move in kind.moves:
+                if move.name == doing.payload.get("to"):
+                    return move.form
+        raise refuse(_("请从台账页面选择要办理的条目。"))
+
+    @act("entry.moved", title=_("办理台账条目"), by="keepers", form="move_form")
+    def move(self, doing: Act) -> Written:
+        """Take an entry one step on in its life."""
+        row = self._row(doing)
+        kind = self.kinds[row.kind]
+        move = next((m for m in kind.moves if m.name == doing.data["to"]), None)
+        if move is None or doing.party.role not in move.by:
+            raise refuse(_("您的身份不能办理这一操作。"), code="wrong_party")
+        if row.state != move.source:
+            raise refuse(
+                _("该条目现在是“%(state)s”，不能办理这一操作。")
+                % {"state": kind.states[row.state]},
+                code="duplicate",
+            )
+        form: MoveForm = doing.form
+        form.change(row)
+        row.move(move.target)
+        was_hidden = move.source in kind.hidden and move.target not in kind.hidden
+        if was_hidden or row.seq is None:
+            row.seq = None if move.target in kind.hidden else doing.case.length
+        row.save()
+        step = LedgerMove.objects.create(
+            entry=row,
+            name=move.name,
+            source=move.source,
+            target=move.target,
+            public=form.public(),
+            private=form.private(),
+            at=doing.at,
+        )
+        body: dict[str, Any] = {"kind": kind.code, "to": move.target, **form.public()}
+        if was_hidden:
+            body |= {"amount": row.amount, "on": row.on.isoformat(), **row.public}
+        elif row.seq is not None:
+            body["entry"] = row.seq
+        return Written(body, form.private(), step)
+
+    @act("entry.corrected", title=_("更正台账条目"), by="keepers", form=CorrectionForm)
+    def correct(self, doing: Act) -> Written:
+        """Strike a wrong entry; it stays visible, and the right one is entered anew."""
+        row = self._row(doing)
+        self._kind(doing, row.kind)
+        row.strike()
+        row.save()
+        body = {"kind": row.kind, "reason": doing.data["reason"]}
+        return Written(body, corrects=row.seq)
+
+    def _row(self, doing: Act) -> LedgerEntry:
+        row = self.standing(doing.case).filter(pk=doing.data["entry"]).first()
+        if row is None:
+            raise refuse(_("没有找到该条目，请刷新后重试。"), field="entry")
+        return row
+
+    @act("ledger.closed", title=_("台账结清"), by="by", form=CloseForm)
+    def close(self, doing: Act) -> Written:
+        """Close the ledger, when nothing waits in it."""
+        if missing := self.unmet(doing.open_run):
+            raise refuse(missing[0], code="unmet")
+        return Written({"reason": doing.data["reason"]}, outcome="done")
+
+    # --- completion
+    def unmet(self, run: StepRun) -> list[Words]:
+        """Entries that wait, and what the procedure adds."""
+        found = {
+            (row["kind"], row["state"]): row["n"]
+            for row in self.standing(run.process)
+            .order_by()
+            .values("kind", "state")
+            .annotate(n=Count("pk"))
+        }
+        missing: list[Words] = []
+        for (code, state), number in sorted(found.items()):
+            kind = self.kinds.get(code)
+            if kind is not None and state in kind.waiting:
+                missing.append(
+                    _("%(kind)s：还有%(n)s项“%(state)s”")
+                    % {"kind": kind.title, "n": number, "state": kind.states[state]}
+                )
+        if self.dues and not any(code == self.dues for code, _state in found):
+            missing.append(_("尚未确定每户应缴金额"))
+        if self.closing_guard is not None:
+            missing.extend(self.closing_guard(self.standing(run.process)))
+        return missing
+
+    def result(self, run: StepRun) -> dict[str, Any]:
+        """Entries and amounts by kind and state."""
+        return {"totals": self._totals(run.process)}
+
+    def _totals(self, case: Case) -> list[dict[str, Any]]:
+        rows = (
+            self.standing(case)
+            .order_by("kind", "state")
+            .values("kind", "state")
+            .annotate(n=Count("pk"), amount=Sum("amount"))
+        )
+        return [
+            {
+                "kind": row["kind"],
+                "state": row["state"],
+                "n": row["n"],
+                **({"amount": row["amount"]} if row["amount"] is not None else {}),
+            }
+            for row in rows
+        ]
+
+    # --- reading
+    def page(self, run: StepRun) -> dict[str, Any]:
+        """Totals by kind and state, a series for a plot, and what the public may read of entries."""
+        case = run.process
+        entries = (
+            self.entries(case)
+            .filter(seq__isnull=False)
+            .prefetch_related("moves", "record__files")
+            .order_by("-on", "-pk")
+        )
+        totals = [
+            {
+                **row,
+                "kind_title": self.kinds[row["kind"]].title,
+                "state_title": self.kinds[row["kind"]].states.get(row["state"], row["state"]),
+            }
+            for row in self._totals(case)
+            if row["kind"] in self.kinds
+        ]
+        return {
+            "totals": totals,
+            "entries": entries,
+            "kinds": self.kinds,
+            "plots": [plot for kind in self.kinds.values() if (plot := self._plot(case, kind))],
+        }
+
+    def _plot(self, case: Case, kind: EntryKind) -> dict[str, Any] | None:
+        """Paid amounts added up by day, or the latest value by day; thousandths for the drawing."""
+        rows = self.standing(case).filter(kind=kind.code, seq__isnull=False).order_by("on", "pk")
+        if kind.unit == "percent":
+            series = [(on, value or 0) for on, value in rows.values_list("on", "value")[:500]]
+            top = 100
+        elif kind.hidden:
+            series, total = [], 0
+            for on, amount in rows.values_list("on", "amount")[:5000]:
+                total += amount or 0
+                series.append((on, total))
+            whole = self.standing(case).filter(kind=kind.code).aggregate(s=Sum("amount"))["s"]
+            top = max(whole or 0, total, 1)
+        else:
+            return None
+        by_day = dict(series)
+        if len(by_day) < 2:
+            return None
+        days = sorted(by_day)
+        span = (days[-1] - days[0]).days or 1
+        points = [
+            {
+                "x": (day - days[0]).days * 1000 // span,
+                "y": by_day[day] * 1000 // top,
+                "label": day,
+                "raw": by_day[day],
+            }
+            for day in days
+        ]
+        return {
+            "title": kind.title,
+            "percent": kind.unit == "percent",
+            "points": points,
+            "line": " ".join(f"{point['x']},{point['y']}" for point in points),
+            "x_ticks": [days[0], days[-1]],
+            "top": top,
+        }
+
+    def desk(self, run: StepRun) -> dict[str, Any]:
+        """Entries that wait for a move, in clear, with the moves that each may take."""
+        waiting = []
+        for row in self.standing(run.process).order_by("pk")[:1000]:
+            kind = self.kinds.get(row.kind)
+            if kind is None:
+                continue
+            moves = [move for move in kind.moves if move.source == row.state]
+            if moves:
+                waiting.append(
+                    {
+                        "row": row,
+                        "kind": kind.title,
+                        "state": kind.states.get(row.state, row.state),
+                        "moves": moves,
+                    }
+                )
+        return {"waiting": waiting[:300]}

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import datetime as dt
+from typing import Any, ClassVar
 
+from django import forms
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField, transition
 
+from .. import terms
+from ..acts import Act, Written
 from ..models.case import StepRun
 from ..models.record import Record
+from ..uploads import UploadField
+from .base import ActForm, ActSpec, Step, Words, act, refuse
+from .opinion import PublicText
 
 
 class MeetingSession(models.Model):
@@ -90,3 +98,251 @@ class SignUp(models.Model):
     @transition(field=life, source=["coming", "waiting"], target="cancelled")
     def cancel(self) -> None:
         """The person does not come."""
+
+
+# --- forms -------------------------------------------------------------------------------------
+
+
+class CallForm(ActForm):
+    """When, where, about what, and for how many."""
+
+    starts_at = forms.DateTimeField(
+        label=_("开会时间"),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"],
+    )
+    place = PublicText(label=_("地点"), max_length=120, meaning=False, rows=1)
+    agenda = PublicText(label=_("议题"), max_length=2000)
+    places = forms.IntegerField(
+        label=_("名额（不限则不填）"), min_value=1, max_value=100_000, required=False
+    )
+
+    def clean_starts_at(self) -> dt.datetime:
+        """In the future, and with the notice that the step needs."""
+        starts: dt.datetime = self.cleaned_data["starts_at"]
+        step: Meeting = self.act.open_run.step
+        if starts <= self.act.at:
+            raise forms.ValidationError(_("开会时间应当晚于现在。"))
+        if step.notice is not None:
+            first = terms.meeting_not_before(self.act.at, step.notice)
+            if timezone.localtime(starts).date() < first:
+                raise forms.ValidationError(
+                    _("应提前%(notice)s通知，最早为%(day)s。")
+                    % {"notice": step.notice, "day": first.isoformat()}
+                )
+        return starts
+
+
+class SessionForm(ActForm):
+    """One of the sessions of this step, in a life that fits the act."""
+
+    lives: ClassVar[tuple[str, ...]] = ("called",)
+    session = forms.ModelChoiceField(label=_("场次"), queryset=MeetingSession.objects.none())
+
+    def setup(self) -> None:
+        """The sessions to choose from."""
+        found = MeetingSession.objects.filter(run=self.act.run, life__in=self.lives)
+        self.fields["session"].queryset = found  # type: ignore[attr-defined]
+        self.fields["session"].label_from_instance = session_words  # type: ignore[attr-defined]
+
+
+class HeldForm(SessionForm):
+    """How many came, with photos."""
+
+    attendance = forms.IntegerField(label=_("到会人数"), min_value=0, max_value=100_000)
+    photos = UploadField(
+        label=_("现场照片（将公开）"), required=False, public=True, pictures_only=True
+    )
+
+
+class MinutesForm(SessionForm):
+    """What was said and agreed, without names."""
+
+    lives = ("held",)
+    minutes = PublicText(label=_("会议记录（将公开，不写姓名）"), max_length=5000, rows=10)
+    papers = UploadField(label=_("会议材料（将公开）"), required=False, public=True)
+
+
+class CancelForm(SessionForm):
+    """Why a session does not take place."""
+
+    reason = PublicText(label=_("取消原因（将公开）"), max_length=300)
+
+
+def session_words(session: MeetingSession) -> str:
+    """A session as people tell it apart."""
+    return f"{timezone.localtime(session.starts_at):%Y-%m-%d %H:%M} {session.place}"
+
+
+# --- the node ----------------------------------------------------------------------------------
+
+
+class Meeting(Step):
+    """Meetings in batches (分批分次), at least `sessions_at_least` of them held and minuted.
+
+    `notice`: so many full days lie between the call and the session.
+    """
+
+    kind = "meeting"
+    outcomes: ClassVar[dict[str, Words]] = {"done": _("已召开")}
+
+    def __init__(
+        self,
+        *,
+        title: Words,
+        sessions_at_least: int = 1,
+        notice: terms.Days | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(title=title, **kwargs)
+        self.sessions_at_least = sessions_at_least
+        self.notice = notice
+
+    def offered(self, spec: ActSpec, run: StepRun) -> bool:
+        """Each act while a session is in the life that it needs."""
+        if spec.name == "meetings.closed":
+            return not self.unmet(run)
+        lives = {"meeting.minuted": ("held",)}.get(spec.name, ("called",))
+        if spec.name == "meeting.called":
+            return True
+        return MeetingSession.objects.filter(run=run, life__in=lives).exists()
+
+    @act("meeting.called", title=_("发布会议通知"), by="by", form=CallForm)
+    def call(self, doing: Act) -> Written:
+        """Call a session."""
+        data = doing.data
+        session = MeetingSession.objects.create(
+            run=doing.open_run,
+            starts_at=data["starts_at"],
+            place=data["place"],
+            agenda=data["agenda"],
+            places=data["places"],
+        )
+        body = {
+            "starts_at": timezone.localtime(session.starts_at).isoformat(timespec="minutes"),
+            "place": session.place,
+            "agenda": session.agenda,
+        }
+        if session.places is not None:
+            body["places"] = session.places
+        return Written(body, fact=session)
+
+    @act("meeting.signed_up", title=_("预约参会"), by="participants", form=SessionForm)
+    def sign_up(self, doing: Act) -> Written:
+        """Say that one comes; beyond the places one waits for one to fall free."""
+        session: MeetingSession = doing.data["session"]
+        if session.starts_at <= doing.at:
+            raise refuse(_("该场会议已经开始，不能再预约。"), field="session", code="late")
+        mine = SignUp.objects.filter(session=session, party_key=doing.party.key)
+        if mine.exclude(life="cancelled").exists():
+            raise refuse(_("您已经预约了这一场。"), field="session", code="duplicate")
+        taken = SignUp.objects.filter(session=session, life="coming").count()
+        full = session.places is not None and taken >= session.places
+        row = SignUp.objects.create(
+            session=session,
+            party_key=doing.party.key,
+            user_id=doing.party.user_id,
+            channel=doing.party.via,
+            life="waiting" if full else "coming",
+            created=doing.at,
+        )
+        return Written({"session": _seq(session), "waiting": full}, fact=row)
+
+    @act("signup.cancelled", title=_("取消预约"), by="participants", form=SessionForm)
+    def cancel_sign_up(self, doing: Act) -> Written:
+        """Say that one does not come; the first who waits moves up."""
+        session: MeetingSession = doing.data["session"]
+        row = (
+            SignUp.objects.filter(session=session, party_key=doing.party.key)
+            .exclude(life="cancelled")
+            .first()
+        )
+        if row is None:
+            raise refuse(_("您没有预约这一场。"), field="session")
+        free = row.life == "coming"
+        row.cancel()
+        row.save()
+        waiting = SignUp.objects.filter(session=session, life="waiting").order_by("pk").first()
+        if free and waiting is not None:
+            waiting.move_up()
+            waiting.save()
+        return Written({"session": _seq(session), "moved_up": free and waiting is not None})
+
+    @act("meeting.held", title=_("登记召开情况"), by="by", form=HeldForm)
+    def hold(self, doing: Act) -> Written:
+        """It was held; so many came."""
+        session: MeetingSession = doing.data["session"]
+        at = doing.happened_at or doing.at
+        if at < session.starts_at:
+            raise refuse(_("会议时间未到，不能登记为已召开。"), field="session", code="early")
+        session.hold()
+        session.held_at = at
+        session.attendance = doing.data["attendance"]
+        session.save()
+        return Written({"session": _seq(session), "attendance": session.attendance})
+
+    @act("meeting.minuted", title=_("公布会议记录"), by="by", form=MinutesForm)
+    def minute(self, doing: Act) -> Written:
+        """Publish the minutes."""
+        session: MeetingSession = doing.data["session"]
+        session.minute()
+        session.minutes = doing.data["minutes"]
+        session.save()
+        return Written({"session": _seq(session), "text": session.minutes})
+
+    @act("meeting.cancelled", title=_("取消会议"), by="by", form=CancelForm)
+    def cancel(self, doing: Act) -> Written:
+        """A session does not take place."""
+        session: MeetingSession = doing.data["session"]
+        session.cancel()
+        session.reason = doing.data["reason"]
+        session.save()
+        return Written({"session": _seq(session), "reason": session.reason})
+
+    @act("meetings.closed", title=_("会议全部结束"), by="by")
+    def close(self, doing: Act) -> Written:
+        """No further session; refused while something is missing."""
+        if missing := self.unmet(doing.open_run):
+            raise refuse(missing[0], code="unmet")
+        return Written(outcome="done")
+
+    def unmet(self, run: StepRun) -> list[Words]:
+        """Sessions not held, minutes not published, too few sessions."""
+        lives = dict(
+            MeetingSession.objects.filter(run=run)
+            .order_by()
+            .values_list("life")
+            .annotate(n=Count("pk"))
+        )
+        missing: list[Words] = []
+        if lives.get("called"):
+            missing.append(_("还有%(n)s场会议没有召开") % {"n": lives["called"]})
+        if lives.get("held"):
+            missing.append(_("还有%(n)s场会议没有公布记录") % {"n": lives["held"]})
+        if lives.get("minuted", 0) < self.sessions_at_least:
+            missing.append(
+                _("至少召开%(least)s场，已完成%(n)s场")
+                % {"least": self.sessions_at_least, "n": lives.get("minuted", 0)}
+            )
+        return missing
+
+    def result(self, run: StepRun) -> dict[str, Any]:
+        """How many sessions were held."""
+        return {"sessions": MeetingSession.objects.filter(run=run, life="minuted").count()}
+
+    def page(self, run: StepRun) -> dict[str, Any]:
+        """The sessions with their sign-ups in numbers; one query."""
+        coming = Count("sign_ups", filter=Q(sign_ups__life="coming"))
+        waiting = Count("sign_ups", filter=Q(sign_ups__life="waiting"))
+        return {
+            "sessions": MeetingSession.objects.filter(run=run)
+            .select_related("record")
+            .annotate(coming=coming, waiting=waiting)
+            .order_by("starts_at", "pk")
+        }
+
+
+def _seq(session: MeetingSession) -> int:
+    """The record by which a session is named in public."""
+    assert session.record is not None
+    return session.record.seq

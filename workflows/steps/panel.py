@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from typing import Any, ClassVar, cast
 
+from django import forms
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField, transition
 
+from ..acts import Act, Written
 from ..models.case import StepRun
 from ..models.record import Record
+from ..parties import directory
+from ..uploads import UploadField
+from .base import ActForm, ActSpec, Step, Words, act, refuse
+from .opinion import PublicText
+from .panel_rules import (
+    FULL,
+    Criterion,
+    Said,
+    Score,
+    SeatSpec,
+    Verdict,
+    in_record,
+    judged,
+    needed,
+    quorate,
+    shown,
+)
+
+__all__ = ["Criterion", "Panel", "Recusal", "Score", "Seat", "SeatSpec", "Signature"]
+
+DECISIONS: dict[str, Words] = {"approve": _("同意"), "return": _("退回补正"), "reject": _("不同意")}
+PASSING: dict[str, Words] = {"approve": _("合格"), "return": _("不合格,需要整改")}
 
 
 class Seat(models.Model):
@@ -104,3 +131,460 @@ class Recusal(models.Model):
 
     def __str__(self) -> str:
         return f"recusal at {self.at:%Y-%m-%d}"
+
+
+# --- forms -------------------------------------------------------------------------------------
+
+
+class SignatureForm(ActForm):
+    """Decision, points for every criterion, and notes on what failed; all of it is published.
+
+    The fields are those of the panel: ``seat`` (where the party's role has several), ``decision``,
+    ``score_<criterion>``, ``failed_<criterion>``, ``reason``, ``remarks``, ``papers``.
+    """
+
+    decision = forms.ChoiceField(label=_("意见"), widget=forms.RadioSelect)
+    reason = PublicText(
+        label=_("理由(不同意、退回或者不合格时必填,将公开)"), max_length=1000, required=False
+    )
+    remarks = PublicText(
+        label=_("备注(将公开)"), max_length=1000, required=False, meaning=False, rows=2
+    )
+    papers = UploadField(label=_("签字页或审查材料(将公开)"), required=False, public=True, most=5)
+
+    @property
+    def panel(self) -> Panel:
+        """The panel that the form is for."""
+        return cast("Panel", self.act.open_run.step)
+
+    def setup(self) -> None:
+        """A choice of decision, of the seat, and a line for every criterion."""
+        self.fields["decision"].choices = list(self.panel.decisions.items())  # type: ignore[attr-defined]
+        seats = self.panel.seats_of(self.act.party.role)
+        if self.act.spec.name == "panel.signed" and len(seats) > 1:
+            choices = [(seat.code, seat.title) for seat in seats]
+            self.fields["seat"] = forms.ChoiceField(label=_("席位"), choices=choices)
+        for line in self.panel.sheet:
+            label = _("%(title)s(0至%(max)s分)") % {"title": line.title, "max": line.max}
+            self.fields[f"score_{line.code}"] = forms.IntegerField(
+                label=label, min_value=0, max_value=line.max
+            )
+        for line in self.panel.sheet:
+            label = _("%(title)s的不合格情况(合格不填)") % {"title": line.title}
+            self.fields[f"failed_{line.code}"] = PublicText(
+                label=label, max_length=200, required=False, rows=2
+            )
+        self.order_fields(
+            ["why", "seat", *(n for n in self.fields if n[:6] == "score_"), "decision"]
+        )
+
+    def clean(self) -> dict[str, Any]:
+        """A reason unless it is approved; nothing can be approved with something that failed."""
+        data: dict[str, Any] = super().clean() or {}
+        decision = data.get("decision")
+        failed = any(data.get(f"failed_{line.code}") for line in self.panel.sheet)
+        if decision == "approve" and failed:
+            self.add_error(
+                "decision",
+                _("已填写不合格情况,不能同时选择“%(approve)s”。")
+                % {"approve": self.panel.decisions["approve"]},
+            )
+        if (
+            decision
+            and decision != "approve"
+            and not data.get("reason")
+            and "reason" not in self.errors
+        ):
+            self.add_error("reason", _("请写明理由。"))
+        return data
+
+    def scores(self) -> dict[str, int]:
+        """Points by criterion."""
+        return {line.code: self.cleaned_data[f"score_{line.code}"] for line in self.panel.sheet}
+
+    def failed(self) -> dict[str, str]:
+        """Notes by criterion that failed."""
+        notes = {line.code: self.cleaned_data[f"failed_{line.code}"] for line in self.panel.sheet}
+        return {code: note for code, note in notes.items() if note}
+
+
+class CorrectedSignatureForm(SignatureForm):
+    """A signature given anew, with why."""
+
+    why = PublicText(label=_("更正原因(将公开)"), max_length=300, rows=2)
+
+
+class RecusalForm(ActForm):
+    """Why one stands back; and from which seat, where one's role has several."""
+
+    reason = PublicText(label=_("回避理由(将公开,不写姓名)"), max_length=300)
+
+    def setup(self) -> None:
+        """A choice of the seat."""
+        seats = cast("Panel", self.act.open_run.step).seats_of(self.act.party.role)
+        if len(seats) > 1:
+            choices = [(seat.code, seat.title) for seat in seats]
+            self.fields["seat"] = forms.ChoiceField(label=_("席位"), choices=choices)
+
+
+# --- the node ----------------------------------------------------------------------------------
+
+
+class Panel(Step):
+    """Seats of several parties review one thing; each signs once, with a reason and points.
+
+    `attend` is the share of seats that must sign; seats that stand back do not count. Without it
+    every required seat must. It is decided as soon as every seat has signed; when the term has run
+    out, with the share that must attend; and before, by its convener, once every required seat has
+    signed. Source: catalogue of procedures, 1 (joint review two thirds; acceptance all six parties).
+    """
+
+    kind = "panel"
+    outcomes: ClassVar = {
+        "approved": _("通过"),
+        "returned": _("退回"),
+        "rejected": _("未通过"),
+    }
+    optional_outcomes = frozenset({"rejected"})
+
+    def __init__(
+        self,
+        *,
+        title: Words,
+        seats: Iterable[SeatSpec],
+        attend: Fraction | None = None,
+        every_must_pass: bool = False,
+        score: Score | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.seats = tuple(seats)
+        roles = tuple(dict.fromkeys(seat.role for seat in self.seats))
+        super().__init__(title=title, participants=roles, **kwargs)
+        self.attend = attend
+        self.every_must_pass = every_must_pass
+        self.score = score
+        self.specs = {seat.code: seat for seat in self.seats}
+        self.sheet: tuple[Criterion, ...] = score.sheet if score else ()
+        self.decisions = PASSING if every_must_pass else DECISIONS
+
+    def seats_of(self, role: str) -> list[SeatSpec]:
+        """The seats that a role has."""
+        return [seat for seat in self.seats if seat.role == role]
+
+    def faults(self) -> Iterator[str]:
+        """Seats and sheet must be such that a count means something."""
+        yield from super().faults()
+        if not self.seats or len(self.specs) != len(self.seats):
+            yield "seats are missing or have the same code twice"
+        if any(seat.weight < 1 for seat in self.seats):
+            yield "a seat weighs less than 1"
+        if self.attend is not None and not 0 < self.attend <= 1:
+            yield "attend is not a share"
+        if not self.every_must_pass and "rejected" not in self.outcomes_to:
+            yield "the outcome 'rejected' leads nowhere"
+        if self.score is not None:
+            if sum(line.max for line in self.sheet) != FULL:
+                yield f"the sheet does not add up to {FULL}"
+            if (self.score.mean_at_least is None) == (self.score.weighted_at_least is None):
+                yield "a score needs one threshold"
+
+    def opened(self, run: StepRun, now: dt.datetime) -> dict[str, Any]:
+        """Invite every seat."""
+        Seat.objects.bulk_create(Seat(run=run, code=seat.code) for seat in self.seats)
+        return {"seats": [seat.code for seat in self.seats]}
+
+    # --- acts
+    @act("panel.signed", title=_("签字"), by="participants", form=SignatureForm)
+    def sign(self, doing: Act) -> Written:
+        """Sign for one's seat. A seat that someone stood back from may be taken by another."""
+        seats = self._rows(doing.open_run)
+        seat = self._chosen(doing, seats)
+        mine = _seats_of_party(doing, seats)
+        if seat in mine and seat.life == "signed":
+            raise refuse(_("您已经签字;如需修改,请办理“更正签字”。"), code="duplicate")
+        if seat.life == "signed":
+            raise refuse(_("该席位已经由他人签字。"), field="seat", code="duplicate")
+        if mine:
+            raise refuse(_("一人只能为一个席位签字。"), code="wrong_party")
+        self._require_not_recused(doing)
+        return self._written(doing, seat)
+
+    @act("panel.resigned", title=_("更正签字"), by="participants", form=CorrectedSignatureForm)
+    def sign_anew(self, doing: Act) -> Written:
+        """Correct one's own signature before the panel closes; the former stays in the record."""
+        seats = _seats_of_party(doing, self._rows(doing.open_run))
+        if not seats:
+            raise refuse(_("您还没有签字,请先签字。"), code="closed_step")
+        return self._written(doing, seats[0], former=seats[0].signature)
+
+    @act("panel.recused", title=_("回避"), by="participants", form=RecusalForm)
+    def recuse(self, doing: Act) -> Written:
+        """Stand back from one's seat, since one is related to the matter."""
+        seats = self._rows(doing.open_run)
+        mine = _seats_of_party(doing, seats)
+        seat = mine[0] if mine else self._chosen(doing, seats)
+        if seat.life == "recused" or (seat.life == "signed" and not mine):
+            raise refuse(_("该席位已经签字或者回避。"), field="seat", code="duplicate")
+        self._require_not_recused(doing)
+        recusal = Recusal.objects.create(
+            seat=seat,
+            party_key=doing.party.key,
+            user_id=_account(doing),
+            reason=doing.data["reason"],
+            at=doing.at,
+        )
+        body: dict[str, Any] = {"seat": seat.code, "reason": recusal.reason}
+        if seat.signature is not None and seat.signature.record is not None:
+            body["withdrawn"] = seat.signature.record.seq
+        seat.recuse()
+        seat.party_key, seat.user_id, seat.signature = None, None, None
+        seat.save()
+        return Written(body, fact=recusal, settle=True)
+
+    @act("panel.closed", title=_("汇总结论"), by="by")
+    def close(self, doing: Act) -> Written:
+        """Count the signatures, when enough are there."""
+        seats = self._rows(doing.open_run)
+        over = _term_over(doing.open_run, doing.at)
+        if not self._quorate(seats) or not (over or self._required_signed(seats)):
+            missing = self._missing(seats)
+            raise refuse(missing[0] if missing else _("签字席位不足。"), code="unmet")
+        verdict = self._verdict(seats)
+        return Written({"decisions": verdict.decisions}, outcome=verdict.outcome)
+
+    # --- deciding
+    def settle(self, run: StepRun, now: dt.datetime) -> str | None:
+        """Decided once every seat has signed, or enough of them when the term has run out."""
+        seats = self._rows(run)
+        everyone = all(seat.life != "invited" for seat in seats)
+        if self._quorate(seats) and (everyone or _term_over(run, now)):
+            return self._verdict(seats).outcome
+        return None
+
+    def unmet(self, run: StepRun) -> list[Words]:
+        """Which seats have not signed, while they are still needed."""
+        seats = self._rows(run)
+        return [] if self._quorate(seats) and run.overdue_at else self._missing(seats)
+
+    def _missing(self, seats: Sequence[Seat]) -> list[Words]:
+        lines: list[Words] = [
+            _("%(seat)s尚未签字") % {"seat": self.specs[seat.code].title}
+            for seat in seats
+            if seat.life == "invited"
+        ]
+        sitting = [seat for seat in seats if seat.life != "recused"]
+        if not sitting:
+            return [_("所有席位都已回避,请另派人员签字")]
+        signed = sum(seat.life == "signed" for seat in sitting)
+        if self.attend is not None and not quorate(signed, len(sitting), self.attend):
+            least = needed(len(sitting), self.attend)
+            lines.append(
+                _("至少需要%(least)s个席位签字,现有%(signed)s个")
+                % {"least": least, "signed": signed}
+            )
+        return lines
+
+    def _required_signed(self, seats: Sequence[Seat]) -> bool:
+        waited = [seat for seat in seats if self.specs[seat.code].required]
+        signed = any(seat.life == "signed" for seat in seats)
+        return signed and all(seat.life != "invited" for seat in waited)
+
+    def _quorate(self, seats: Sequence[Seat]) -> bool:
+        if self.attend is None:
+            return self._required_signed(seats)
+        sitting = [seat for seat in seats if seat.life != "recused"]
+        return quorate(sum(s.life == "signed" for s in sitting), len(sitting), self.attend)
+
+    def _verdict(self, seats: Iterable[Seat]) -> Verdict:
+        said = [
+            Said(
+                seat.signature.decision,
+                sum(seat.signature.scores.values()),
+                self.specs[seat.code].weight,
+            )
+            for seat in seats
+            if seat.signature is not None
+        ]
+        return judged(said, self.score, every_must_pass=self.every_must_pass)
+
+    def result(self, run: StepRun) -> dict[str, Any]:
+        """Decisions, the exact score, what each seat gave, and which criteria failed."""
+        seats = self._rows(run)
+        verdict = self._verdict(seats)
+        body: dict[str, Any] = {"decisions": verdict.decisions, "seats": []}
+        failed = []
+        for seat in seats:
+            line: dict[str, Any] = {"seat": seat.code, "life": seat.life}
+            signature = seat.signature
+            if signature is not None:
+                line["decision"] = signature.decision
+                if self.sheet:
+                    line["points"] = sum(signature.scores.values())
+                seq = signature.record.seq if signature.record else None
+                failed += [
+                    {"item": item, "seat": seat.code, "record": seq} for item in signature.failed
+                ]
+            body["seats"].append(line)
+        if self.score is not None and verdict.score is not None:
+            body |= in_record(verdict.score)
+            body |= {"rule": self.score.rule, "threshold": shown(self.score.threshold)}
+        if failed:
+            body["failed"] = failed
+        run.data = {**run.data, "result": body}
+        return body
+
+    # --- rows
+    def _rows(self, run: StepRun) -> list[Seat]:
+        return list(Seat.objects.filter(run=run).select_related("signature__record").order_by("pk"))
+
+    def _chosen(self, doing: Act, seats: Sequence[Seat]) -> Seat:
+        """The seat that the party means; with one seat to the role there is nothing to choose."""
+        code = doing.data.get("seat") or self.seats_of(doing.party.role)[0].code
+        return next(seat for seat in seats if seat.code == code)
+
+    def _require_not_recused(self, doing: Act) -> None:
+        same = Q(party_key=doing.party.key)
+        if account := _account(doing):
+            same |= Q(user_id=account)
+        if Recusal.objects.filter(same, seat__run=doing.open_run).exists():
+            raise refuse(_("您已经回避,不能再为本环节签字。"), code="wrong_party")
+
+    def _written(self, doing: Act, seat: Seat, former: Signature | None = None) -> Written:
+        form: SignatureForm = doing.form
+        signature = Signature.objects.create(
+            seat=seat,
+            former=former,
+            party_key=doing.party.key,
+            decision=doing.data["decision"],
+            reason=doing.data["reason"],
+            remarks=doing.data["remarks"],
+            scores=form.scores(),
+            failed=form.failed(),
+            at=doing.at,
+        )
+        seat.sign()
+        seat.party_key, seat.user_id, seat.signature = doing.party.key, _account(doing), signature
+        seat.save()
+        body: dict[str, Any] = {"seat": seat.code, "decision": signature.decision}
+        if self.sheet:
+            body |= {"scores": signature.scores, "points": sum(signature.scores.values())}
+        for name in ("failed", "reason", "remarks"):
+            if getattr(signature, name):
+                body[name] = getattr(signature, name)
+        corrects = former.record.seq if former is not None and former.record is not None else None
+        if corrects is not None:
+            body |= {"former": corrects, "why": doing.data["why"]}
+        return Written(body, fact=signature, settle=True, corrects=corrects)
+
+    # --- reading
+    def page(self, run: StepRun) -> dict[str, Any]:
+        """`seats`, `criteria`, `signed`, `sitting`, `needed`, `threshold`, `result`, `former`.
+
+        A seat has `title`, `life`, `decision`, `decision_label`, `at`, `reason`, `remarks`,
+        `points`, `scores` and `failed` (pairs of title and value), `seq`, `corrected`, `recusal`.
+        Three queries.
+        """
+        seats = self._rows(run)
+        recusals = {
+            row["seat_id"]: row["reason"]
+            for row in Recusal.objects.filter(seat__run=run)
+            .order_by("pk")
+            .values("seat_id", "reason")
+        }
+        sitting = sum(seat.life != "recused" for seat in seats)
+        return {
+            "seats": [self._line(seat, recusals.get(seat.pk, "")) for seat in seats],
+            "criteria": self.sheet,
+            "signed": sum(seat.life == "signed" for seat in seats),
+            "sitting": sitting,
+            "needed": needed(sitting, self.attend) if self.attend is not None else sitting,
+            "threshold": shown(self.score.threshold) if self.score else "",
+            "rule": self.score.rule if self.score else "",
+            "every_must_pass": self.every_must_pass,
+            "result": run.data.get("result"),
+            "former": self._former(run),
+        }
+
+    def _line(self, seat: Seat, recusal: str) -> dict[str, Any]:
+        spec = self.specs[seat.code]
+        line: dict[str, Any] = {
+            "code": seat.code,
+            "title": spec.title,
+            "weight": spec.weight,
+            "required": spec.required,
+            "life": seat.life,
+            "recusal": recusal,
+        }
+        signature = seat.signature
+        if signature is not None:
+            titles = {line.code: line.title for line in self.sheet}
+            line |= {
+                "decision": signature.decision,
+                "decision_label": self.decisions.get(signature.decision, signature.decision),
+                "reason": signature.reason,
+                "remarks": signature.remarks,
+                "at": signature.at,
+                "seq": signature.record.seq if signature.record else None,
+                "corrected": signature.former_id is not None,
+                "points": sum(signature.scores.values()) if self.sheet else None,
+                "scores": [(titles.get(c, c), points) for c, points in signature.scores.items()],
+                "failed": [(titles.get(c, c), note) for c, note in signature.failed.items()],
+            }
+        return line
+
+    def _former(self, run: StepRun) -> list[dict[str, Any]]:
+        """The rounds before this one, with what they came to."""
+        before = StepRun.objects.filter(process_id=run.process_id, name=run.name, pk__lt=run.pk)
+        return [
+            {
+                "run": row["pk"],
+                "round": row["round"],
+                "finished": row["finished"],
+                "outcome": row["outcome"],
+                "outcome_label": self.outcome_names.get(row["outcome"], row["outcome"]),
+                "result": row["data"].get("result"),
+            }
+            for row in before.order_by("pk").values("pk", "round", "finished", "outcome", "data")
+        ]
+
+    def desk(self, run: StepRun) -> dict[str, Any]:
+        """Who signed which seat, in clear."""
+        seats = self._rows(run)
+        names = directory().names({seat.party_key for seat in seats if seat.party_key})
+        return {
+            "signers": [
+                (self.specs[seat.code].title, names.get(seat.party_key or "", ""))
+                for seat in seats
+                if seat.party_key
+            ],
+            "unmet": self.unmet(run) if run.is_open else [],
+        }
+
+    def offered(self, spec: ActSpec, run: StepRun) -> bool:
+        """Closing is offered only where it may be needed."""
+        return spec.name != "panel.closed" or not self._missing_required(run)
+
+    def _missing_required(self, run: StepRun) -> bool:
+        seats = self._rows(run)
+        return not self._quorate(seats) or not (
+            run.overdue_at is not None or self._required_signed(seats)
+        )
+
+
+def _account(doing: Act) -> int | None:
+    """The account of the one who acts; for a paper form it is the typist's, who is not meant."""
+    return doing.party.user_id if doing.party.via == "online" else None
+
+
+def _seats_of_party(doing: Act, seats: Iterable[Seat]) -> list[Seat]:
+    account = _account(doing)
+    return [
+        seat
+        for seat in seats
+        if seat.party_key == doing.party.key or (account is not None and seat.user_id == account)
+    ]
+
+
+def _term_over(run: StepRun, now: dt.datetime) -> bool:
+    """Whether the term has run out; a provisional one never closes anything."""
+    return run.ends_at is not None and now >= run.ends_at and not run.provisional

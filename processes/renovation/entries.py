@@ -1,0 +1,221 @@
+"""Kinds of ledger entries in a renovation: contributions, progress, payments, changes, findings."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from workflows.steps.base import Words, refuse
+from workflows.steps.ledger import (
+    Entry,
+    EntryForm,
+    EntryKind,
+    LedgerEntry,
+    Move,
+    MoveForm,
+)
+from workflows.steps.opinion import PublicText
+from workflows.uploads import UploadField
+
+COMMITTEE = ("residents_committee", "office")
+LARGE_CHANGE_PERCENT = 10
+"""D: a change of the design of this share of the contract and more is publicised anew."""
+
+
+def fen(yuan: Any) -> int:
+    """An exact amount in fen from an exact amount in yuan."""
+    return int(yuan * 100)
+
+
+class PaidForm(MoveForm):
+    """A contribution has come in: when, and the number of its receipt."""
+
+    on = forms.DateField(label=_("到账日期"), widget=forms.DateInput(attrs={"type": "date"}))
+    receipt = forms.CharField(label=_("收据号（不公开）"), max_length=40)
+
+    def clean_on(self) -> dt.date:
+        """Not in the future."""
+        on: dt.date = self.cleaned_data["on"]
+        if on > self.act.at.date():
+            raise forms.ValidationError(_("到账日期不能晚于今天。"))
+        return on
+
+    def change(self, entry: LedgerEntry) -> None:
+        """The entry is dated by its payment."""
+        entry.on = self.cleaned_data["on"]
+
+    def private(self) -> dict[str, str]:
+        """The receipt's number."""
+        return {"receipt": self.cleaned_data["receipt"]}
+
+
+class ProgressForm(EntryForm):
+    """How far the works are."""
+
+    percent = forms.IntegerField(label=_("完成进度（%）"), min_value=0, max_value=100)
+    text = PublicText(label=_("进展情况（将公开）"), max_length=1000)
+    photos = UploadField(
+        label=_("现场照片（将公开）"), required=False, public=True, pictures_only=True
+    )
+
+    def entry(self) -> Entry:
+        """Percent and words."""
+        data = self.cleaned_data
+        return Entry(on=data["on"], value=data["percent"], public={"text": data["text"]})
+
+
+def never_back(entries: QuerySet[LedgerEntry], entry: Entry) -> None:
+    """Progress does not go back; a wrong entry is corrected first."""
+    latest = entries.order_by("-value").first()
+    if latest is not None and (entry.value or 0) < (latest.value or 0):
+        raise refuse(
+            _("进度不能低于已登记的%(n)s%%；如前一条有误，请先更正。") % {"n": latest.value},
+            field="percent",
+        )
+
+
+class PaymentForm(EntryForm):
+    """A payment for the works."""
+
+    yuan = forms.DecimalField(label=_("金额（元）"), min_value=0, max_digits=14, decimal_places=2)
+    payee = forms.ChoiceField(
+        label=_("收款方"),
+        choices=[
+            ("designer", _("设计单位")),
+            ("contractor", _("施工单位")),
+            ("supervisor", _("监理单位")),
+        ],
+    )
+    text = PublicText(label=_("款项说明（将公开）"), max_length=300)
+
+    def entry(self) -> Entry:
+        """Amount, to whom, for what."""
+        data = self.cleaned_data
+        return Entry(
+            on=data["on"],
+            amount=fen(data["yuan"]),
+            public={"payee": data["payee"], "text": data["text"]},
+        )
+
+
+class ChangeForm(EntryForm):
+    """A change of the design while it is built."""
+
+    text = PublicText(label=_("变更内容（将公开）"), max_length=1000)
+    reason = PublicText(label=_("变更理由（将公开）"), max_length=500)
+    yuan = forms.DecimalField(
+        label=_("涉及金额（元）"), min_value=0, max_digits=14, decimal_places=2
+    )
+    percent = forms.IntegerField(label=_("占合同价的比例（%）"), min_value=0, max_value=100)
+    papers = UploadField(label=_("变更图纸（将公开）"), required=False, public=True)
+
+    def entry(self) -> Entry:
+        """Words, amount and its share of the contract."""
+        data = self.cleaned_data
+        return Entry(
+            on=data["on"],
+            amount=fen(data["yuan"]),
+            value=data["percent"],
+            public={"text": data["text"], "reason": data["reason"]},
+        )
+
+
+def large_change(entry: Entry) -> str | None:
+    """A large change goes back to publicity."""
+    return "large_change" if (entry.value or 0) >= LARGE_CHANGE_PERCENT else None
+
+
+class FindingForm(EntryForm):
+    """What a resident supervisor found."""
+
+    area = forms.ChoiceField(
+        label=_("方面"),
+        choices=[("safety", _("安全")), ("quality", _("质量")), ("progress", _("进度"))],
+    )
+    text = PublicText(label=_("发现的问题（将公开）"), max_length=1000)
+    photos = UploadField(label=_("照片（将公开）"), required=False, public=True, pictures_only=True)
+
+    def entry(self) -> Entry:
+        """What, and in which respect."""
+        data = self.cleaned_data
+        return Entry(on=data["on"], public={"area": data["area"], "text": data["text"]})
+
+
+class FixedForm(MoveForm):
+    """What was done about a finding."""
+
+    note = PublicText(label=_("整改情况（将公开）"), max_length=1000)
+    photos = UploadField(
+        label=_("整改照片（将公开）"), required=False, public=True, pictures_only=True
+    )
+
+    def public(self) -> dict[str, Any]:
+        """What was done."""
+        return {"note": self.cleaned_data["note"]}
+
+
+CONTRIBUTION = EntryKind(
+    "contribution",
+    _("居民出资"),
+    by=COMMITTEE,
+    form=EntryForm,
+    start="due",
+    states={"due": _("未到账"), "paid": _("已到账"), "waived": _("已减免")},
+    moves=(
+        Move("paid", _("登记到账"), "due", "paid", COMMITTEE, PaidForm),
+        Move("waived", _("减免"), "due", "waived", COMMITTEE),
+    ),
+    waiting=frozenset({"due"}),
+    hidden=frozenset({"due", "waived"}),
+)
+PROGRESS = EntryKind(
+    "progress",
+    _("工程进展"),
+    by=("contractor", "office"),
+    form=ProgressForm,
+    start="reported",
+    states={"reported": _("已公布")},
+    unit="percent",
+    check=never_back,
+)
+PAYMENT = EntryKind(
+    "payment",
+    _("工程付款"),
+    by=("office",),
+    form=PaymentForm,
+    start="paid",
+    states={"paid": _("已支付")},
+)
+CHANGE = EntryKind(
+    "change",
+    _("设计变更"),
+    by=("office",),
+    form=ChangeForm,
+    start="decided",
+    states={"decided": _("已登记")},
+    leads=large_change,
+)
+FINDING = EntryKind(
+    "finding",
+    _("监督发现"),
+    by=("resident_supervisor", "supervisor"),
+    form=FindingForm,
+    start="found",
+    states={"found": _("待整改"), "fixed": _("待复查"), "checked": _("复查合格")},
+    moves=(
+        Move("fixed", _("登记整改"), "found", "fixed", ("contractor",), FixedForm),
+        Move("checked", _("复查合格"), "fixed", "checked", ("resident_supervisor", "supervisor")),
+        Move("again", _("复查不合格"), "fixed", "found", ("resident_supervisor", "supervisor")),
+    ),
+    waiting=frozenset({"found", "fixed"}),
+)
+
+
+def works_complete(entries: QuerySet[LedgerEntry]) -> list[Words]:
+    """The works are complete when progress stands at a hundred."""
+    done = entries.filter(kind="progress", value=100).exists()
+    return [] if done else [_("工程进度尚未达到100%")]
