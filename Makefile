@@ -1,0 +1,51 @@
+# Sanwen's commands. `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+# Processes that run tests at once; a browser and a database each.
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo setup test test-fast lint messages lock clean
+
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo:  ## everything from nothing to a running demo on http://127.0.0.1:8000 (PORT=, SANWEN_HOME=)
+	@$(PYTHON) tools/prepare.py run
+	@exec $(BIN)/python tools/demo.py
+
+setup:  ## what the checks and tests need: environment, system libraries, Chromium
+	@$(PYTHON) tools/prepare.py dev
+	@$(BIN)/python tools/messages.py compile
+
+test: lint  ## every check and test, on SQLite and then on PostgreSQL with Redis
+	@echo "== tests on SQLite"
+	$(BIN)/python -m pytest -n $(WORKERS)
+	@echo "== tests on PostgreSQL with Redis"
+	SANWEN_TEST_STACK=city $(BIN)/python -m pytest -n $(WORKERS) -m "city or not browser"
+
+test-fast: setup  ## the tests that need no browser, on SQLite
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not browser and not slow"
+
+lint: setup  ## style, types, import contracts, migrations, settings, translations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/djlint --lint --quiet templates processes workflows notifications
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/messages.py check
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	SANWEN_HOME=.venv/check SANWEN_HTTPS=1 SANWEN_HOSTS=example.org \
+	  $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+messages: setup  ## bring the texts of code and templates into locale/en
+	$(BIN)/python tools/messages.py extract
+
+lock: setup  ## renew requirements*.txt from requirements*.in (UPGRADE=1 takes newer versions)
+	@for name in requirements requirements-dev; do \
+	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
+	    $(if $(UPGRADE),--upgrade) $$name.in --output-file $$name.txt || exit 1; done
+
+clean:  ## remove what can be made again; the database and its files stay
+	rm -rf .venv staticfiles .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,208 @@
+"""Make the environment: `prepare.py run` for running Sanwen, `prepare.py dev` for its tests.
+
+Uses the standard library alone and no syntax newer than Python 3.7, so that an old Python can
+still say what is missing. Done before? Then it ends within a second: each part leaves a stamp
+with the hash of the lock file that it was made from.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+OLDEST = (3, 11)
+START = time.monotonic()
+
+# What WeasyPrint loads, and a Chinese face for its pages: names of Debian 12 and Ubuntu.
+PDF_PACKAGES = ["libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0"]
+FONT_PACKAGES = ["fontconfig", "fonts-noto-cjk"]
+PDF_TRIAL = "import weasyprint; weasyprint.HTML(string='<p>三问于民').write_pdf()"
+
+
+def works(*command: str) -> bool:
+    """Whether a command ends well; what it prints is not for people."""
+    return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
+
+
+def say(text: str) -> None:
+    """One line of progress, with the seconds since the start."""
+    print(f"[{time.monotonic() - START:5.1f} s] {text}", flush=True)
+
+
+def stop(text: str) -> None:
+    """End with a message for the person at the keyboard."""
+    print(f"\nSanwen cannot go on: {text}", file=sys.stderr)
+    raise SystemExit(1)
+
+
+def root_prefix() -> list[str] | None:
+    """How to run a command as root without asking anyone, or None where that is not possible."""
+    if os.geteuid() == 0:
+        return []
+    if shutil.which("sudo") and works("sudo", "-n", "true"):
+        return ["sudo", "-n", "env", "DEBIAN_FRONTEND=noninteractive"]
+    return None
+
+
+def install_system(packages: list[str], why: str) -> bool:
+    """Install Debian packages where we may; else name the command. True if installed."""
+    command = f"sudo apt-get update && sudo apt-get install -y {' '.join(packages)}"
+    prefix = root_prefix()
+    if not shutil.which("apt-get") or prefix is None:
+        print(f"\n  Missing: {why}.\n  Please run:\n\n    {command}\n", file=sys.stderr)
+        return False
+    say(f"installing {' '.join(packages)} ({why})")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for part in (["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", *packages]):
+        done = subprocess.run(
+            [*prefix, "apt-get", *part],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    if done.returncode:
+        print(done.stdout[-2000:], file=sys.stderr)
+        print(f"\n  Installing failed: {why}. By hand:\n\n    {command}\n", file=sys.stderr)
+    return not done.returncode
+
+
+def newer_python() -> None:
+    """Go on under Python 3.11 or later, if this one is older."""
+    if sys.version_info >= OLDEST:
+        return
+    for minor in (13, 12, 11):
+        found = shutil.which(f"python3.{minor}")
+        if found:
+            os.execv(found, [found, *sys.argv])
+    stop(
+        "it needs Python 3.11 or later, and this is {}.{}.\n"
+        "Debian 12 and Ubuntu 24.04 have it: sudo apt-get install -y python3 python3-venv\n"
+        "Ubuntu 22.04: sudo apt-get install -y python3.11 python3.11-venv\n"
+        "Or name another one: make PYTHON=/path/to/python3.12 …".format(*sys.version_info[:2])
+    )
+
+
+def make_venv() -> None:
+    """A virtual environment of this Python in .venv, unless a working one is there."""
+    trial = "import sys, pip; assert sys.version_info >= (3, 11)"
+    if PYTHON.exists() and works(str(PYTHON), "-c", trial):
+        return
+    if not works(sys.executable, "-c", "import venv, ensurepip"):
+        # Debian ships the module apart.
+        package = "python{}.{}-venv".format(*sys.version_info[:2])
+        if not install_system([package], "Python's venv module"):
+            stop("without Python's venv module it cannot make its environment.")
+    say("making .venv with Python {}.{}.{}".format(*sys.version_info[:3]))
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
+
+
+def stamp_of(part: str, *files: str) -> tuple[Path, str]:
+    """The stamp file of a part, and what it holds once the part is made from these files."""
+    content = b"".join((ROOT / name).read_bytes() for name in files)
+    return VENV / f"stamp-{part}", hashlib.sha256(content).hexdigest()
+
+
+def is_made(stamp: tuple[Path, str]) -> bool:
+    """Whether the part was made from the files as they are now."""
+    path, digest = stamp
+    return path.exists() and path.read_text() == digest
+
+
+def install_locked(lock: str) -> None:
+    """Install exactly what the lock file names; every file is checked against its hash."""
+    stamp = stamp_of(Path(lock).stem, lock)
+    if is_made(stamp):
+        return
+    say(f"installing the packages of {lock}; the first time this downloads some 100 MB")
+    pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    done = subprocess.run(
+        [*pip, "--quiet", "--require-hashes", "--no-deps", "-r", str(ROOT / lock)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if done.returncode:
+        print(done.stdout[-3000:], file=sys.stderr)
+        stop(f"the packages of {lock} could not be installed (see above).")
+    stamp[0].write_text(stamp[1])
+
+
+def makes_pdf() -> bool:
+    """Whether WeasyPrint finds its system libraries: it really makes a page."""
+    return works(str(PYTHON), "-c", PDF_TRIAL)
+
+
+def has_chinese_face() -> bool:
+    """Whether a font for Simplified Chinese is there."""
+    if not shutil.which("fc-list"):
+        return False
+    listed = subprocess.run(["fc-list", ":lang=zh-cn"], capture_output=True)
+    return bool(listed.stdout.strip())
+
+
+def check_pdf(needed: bool) -> None:
+    """Printed papers and trails need Pango and a Chinese font. Without: stop if `needed`."""
+    stamp = stamp_of("pdf", "requirements.txt")
+    if is_made(stamp):
+        return
+    say("checking the system libraries for printed papers")
+    missing = [] if makes_pdf() else list(PDF_PACKAGES)
+    missing += [] if has_chinese_face() else FONT_PACKAGES
+    why = "libraries and a Chinese font for PDF (printed papers, trails)"
+    if not missing or (install_system(missing, why) and makes_pdf() and has_chinese_face()):
+        stamp[0].write_text(stamp[1])
+    elif needed:
+        stop(f"missing {why}.")
+    else:
+        say("going on without: everything works but the PDF files")
+
+
+def chromium() -> str | None:
+    """A Chromium of the system or of Playwright's own cache."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        path = shutil.which(name)
+        # Ubuntu's chromium-browser may be an empty shell that only names a snap.
+        if path and works(path, "--version"):
+            return path
+    cached = glob.glob(str(Path.home() / ".cache/ms-playwright/chromium*/*/*"))
+    return next((path for path in cached if path.endswith(("/chrome", "/headless_shell"))), None)
+
+
+def check_browser() -> None:
+    """The tests walk whole cases in Chromium."""
+    if chromium():
+        return
+    installed = install_system(["chromium"], "a browser for the journeys of the tests")
+    if not (installed and chromium()):
+        stop(
+            "the tests need Chromium. Debian: sudo apt-get install -y chromium\n"
+            "Ubuntu (where that is a snap): .venv/bin/playwright install --with-deps chromium"
+        )
+
+
+def main(aim: str) -> None:
+    """Prepare for `run` or for `dev`."""
+    newer_python()
+    make_venv()
+    install_locked("requirements-dev.txt" if aim == "dev" else "requirements.txt")
+    check_pdf(needed=aim == "dev")
+    if aim == "dev":
+        check_browser()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] not in (["run"], ["dev"]):
+        raise SystemExit("usage: prepare.py run|dev")
+    main(sys.argv[1])
