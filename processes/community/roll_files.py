@@ -21,9 +21,10 @@ from django.utils.translation import gettext as _
 
 MAX_BYTES = 10 * 2**20
 MAX_ROWS = 50_000
-MAX_COLUMNS = 64
-MAX_UNPACKED = 64 * 2**20
+MAX_COLUMNS = 24
+MAX_UNPACKED = 40 * 2**20
 MAX_PARTS = 500
+MAX_SHEETS = 10
 LAST_ROW = 1_048_576
 """The last row a worksheet can have; rows that only carry formats may reach down to it."""
 
@@ -184,12 +185,13 @@ def _workbook(content: bytes) -> Iterator[tuple[int, list[Cell]]]:
             io.BytesIO(content), read_only=True, data_only=False, keep_links=False
         )
         try:
-            sheets = [sheet for sheet in book.worksheets if _has_content(sheet)]
+            sheets = book.worksheets
+            if len(sheets) <= MAX_SHEETS:
+                sheets = [sheet for sheet in sheets if _has_content(sheet)]
             if len(sheets) > 1:
                 raise FileRefused(_("有多个工作表有内容，请只保留名册一个工作表。"))
             for sheet in sheets:
-                for number, row in enumerate(_sheet_rows(sheet), 1):
-                    yield number, [_cell(cell) for cell in row]
+                yield from _sheet_rows(sheet)
         finally:
             book.close()
     except FileRefused:
@@ -226,17 +228,22 @@ def _check_archive(content: bytes) -> None:
         raise FileRefused(_("工作簿已损坏，请用表格软件打开后另存。")) from error
 
 
-def _sheet_rows(sheet: Any) -> Iterator[tuple[Any, ...]]:
+def _sheet_rows(sheet: Any) -> Iterator[tuple[int, list[Cell]]]:
     sheet.reset_dimensions()  # what the file says of its own size is not to be trusted
-    yield from sheet.iter_rows(max_row=LAST_ROW, max_col=MAX_COLUMNS)
+    rows = sheet.iter_rows(max_row=LAST_ROW, max_col=MAX_COLUMNS)
+    blank = None
+    for number, row in enumerate(rows, 1):
+        # A million rows may lie between two that say something; the same object stands for all.
+        if row is blank:
+            continue
+        if all(cell.value is None for cell in row):
+            blank = row
+        else:
+            yield number, [_cell(cell) for cell in row]
 
 
 def _has_content(sheet: Any) -> bool:
-    sheet.reset_dimensions()
-    for row in sheet.iter_rows(max_row=LAST_ROW, max_col=MAX_COLUMNS):
-        if any(_cell(cell) for cell in row):
-            return True
-    return False
+    return any(any(cells) for _number_of_row, cells in _sheet_rows(sheet))
 
 
 def _cell(cell: Any) -> Cell:
