@@ -10,6 +10,7 @@ import datetime as dt
 import logging
 
 from django.db import OperationalError, close_old_connections
+from django.db.models import Q
 
 from . import acts, calendars, clock
 from .models.case import StepRun
@@ -18,10 +19,11 @@ from .parties import Party
 log = logging.getLogger("sanwen.sweep")
 
 
-def due(now: dt.datetime) -> list[tuple[int, int, str]]:
+def due(now: dt.datetime, only: Q | None = None) -> list[tuple[int, int, str]]:
     """Runs whose scheduled moment has come: key, case and step, the longest due first."""
     return list(
         StepRun.objects.filter(
+            only or Q(),
             finished__isnull=True,
             scheduled__lte=now,
             process__suspended_at__isnull=True,
@@ -32,15 +34,15 @@ def due(now: dt.datetime) -> list[tuple[int, int, str]]:
     )
 
 
-def sweep() -> int:
-    """Fire every due term once; returns how many fired.
+def sweep(only: Q | None = None) -> int:
+    """Fire every due term once (of the runs that `only` selects); returns how many fired.
 
     A provisional term (one that reaches a year whose days off are not yet announced) fires nothing:
     once the year is loaded it is computed again, with a record.
     """
     fired = 0
     recompute_provisional()
-    while batch := due(clock.now()):
+    while batch := due(clock.now(), only):
         progress = 0
         for run_id, case_id, name in batch:
             try:

@@ -1,0 +1,318 @@
+"""The demo: estates at every stage of a renovation, so that each page has something to see.
+
+Everything is plainly demo data and goes through the one door, with the clock set back. The cases
+stand where they stand today; their open terms lie around today.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from workflows import acts, clock
+from workflows.models import Case, Community
+
+from ..community import generator, rolls
+from ..community.models import Estate, Household, HouseholdMember, Person, Role
+from ..community.roll_preview import preview
+from .story import Cast, Story
+
+PASSWORD = "sanwen-demo"  # noqa: S105 - published; the demo has nothing to protect
+SUBDISTRICT = "demo-street"
+
+STAFF = {
+    "jiedao": ("office", "", "示范街道办事处"),
+    "juwei": ("residents_committee", "", "示范社区居委会"),
+    "yeweihui": ("owners_committee", "", "示范业主委员会"),
+    "zhujian": ("reviewer", "housing", "住建部门"),
+    "guihua": ("reviewer", "planning", "规划部门"),
+    "caizheng": ("reviewer", "finance", "财政部门"),
+    "shequ": ("reviewer", "community", "社区"),
+    "sheji": ("designer", "", "示范设计单位"),
+    "shigong": ("contractor", "", "示范施工单位"),
+    "jianli": ("supervisor", "", "示范监理单位"),
+    "jiandu": ("resident_supervisor", "", "工程监督员"),
+    "daibiao": ("residents_representative", "", "居民代表"),
+    "shenji": ("auditor", "", "示范审计单位"),
+}
+RESIDENTS = ("jumin1", "jumin2", "jumin3")
+
+# How many days before today each story begins, so that its last stage is open today.
+DAYS = {
+    "apply": 4,
+    "joint_review": 6,
+    "shortlist": 7,
+    "needs_meetings": 13,
+    "ask_needs": 16,
+    "owner_ballot": 30,
+    "design_session": 97,
+    "ask_plans": 99,
+    "design_publicity": 119,
+    "funding": 141,
+    "construction": 200,
+    "acceptance": 255,
+    "ask_results": 246,
+    "upkeep_ballot": 266,
+    "end": 304,
+}
+
+
+class HoldsRealCases(Exception):  # noqa: N818
+    """The database holds cases that are not the demo's: it is left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One estate and the stage at which its case stands; `then` goes on from there."""
+
+    code: str
+    name: str
+    stage: str
+    then: Callable[[Story], None] | None = None
+    big: bool = False
+
+
+def _needs(story: Story) -> None:
+    """Forms come in, some are answered."""
+    household = 0
+    for household in range(60):
+        item, stance, text = story.OPINIONS[household % len(story.OPINIONS)]
+        acts.perform(
+            story.case.pk,
+            "ask_needs",
+            "opinion.submitted",
+            story.resident(household),
+            {"item": item, "stance": stance, "text": text},
+        )
+        if household == 35:
+            story.answer("ask_needs")
+    for number, member in enumerate(story.households[60:200]):
+        result = "not_met" if number % 7 == 6 else "returned"
+        story.act(
+            "ask_needs",
+            "household.visited",
+            "residents_committee",
+            {"household": member.key, "result": result, "on": clock.today().isoformat()},
+        )
+
+
+def _voting(story: Story) -> None:
+    """The vote is on; more than half have voted."""
+    opens = clock.today() + dt.timedelta(days=16)
+    story.act(
+        "owner_ballot",
+        "ballot.called",
+        "residents_committee",
+        {
+            "questions": "是否同意按征求意见后的方案实施改造\n是否同意居民按户出资",
+            "matter": "special",
+            "item": "rebuild",
+            "reason": "改建建筑物附属设施",
+            "opens_on": opens.isoformat(),
+        },
+    )
+    story.wait_for("owner_ballot")
+    story.vote("owner_ballot", share=6)
+
+
+def _standing(story: Story) -> None:
+    """The design stands in every stairwell, one objection waits."""
+    story.post("design_publicity")
+    story.wait(days=3)
+    acts.perform(
+        story.case.pk,
+        "design_publicity",
+        "objection.raised",
+        story.resident(3),
+        {"ground": "content", "text": "充电车棚离窗户太近，担心噪声和安全。"},
+    )
+
+
+def _building(story: Story) -> None:
+    """Works are under way, a finding waits to be fixed."""
+    story.progress(25)
+    story.wait(days=10)
+    story.progress(45)
+    story.finding(through=False)
+
+
+def _paying(story: Story) -> None:
+    """A share is set, two thirds have paid."""
+    story.funding()
+    story.act("contributions", "dues.set", "residents_committee", {"amount": "500.00"})
+    entries = list(story.run("contributions").ledger_entries.filter(state="due").order_by("pk"))
+    for number, entry in enumerate(entries[: len(entries) * 2 // 3]):
+        if number % 5 == 4:
+            story.wait(days=1)
+        story.act(
+            "contributions",
+            "entry.moved",
+            "residents_committee",
+            {
+                "entry": entry.pk,
+                "to": "paid",
+                "on": clock.today().isoformat(),
+                "receipt": f"S{number}",
+            },
+        )
+
+
+def _failed(story: Story) -> None:
+    """The first acceptance has failed; it is being put right."""
+    story.signatures("residents")
+
+
+def _suspended(story: Story) -> None:
+    """Suspended, with a published reason."""
+    story.act("case", "case.suspended", "office", {"reason": "汛期停止室外作业，汛后恢复。"})
+
+
+def _rejected(story: Story) -> None:
+    """Not shortlisted."""
+    for seat in ("housing", "planning", "finance", "community"):
+        story.act(
+            "joint_review",
+            "panel.signed",
+            "reviewer",
+            {
+                "seat": seat,
+                "decision": "approve" if seat == "community" else "reject",
+                "score_faults": 12,
+                "score_will": 15,
+                "score_pledge": 2,
+                "score_upkeep": 8,
+                "reason": "" if seat == "community" else "居民意愿不足，条件暂不成熟。",
+            },
+            seat=seat,
+        )
+
+
+SCENES = (
+    Scene("demo-01", "示范一区", "ask_needs", _needs, big=True),
+    Scene("demo-02", "示范二区", "apply"),
+    Scene("demo-03", "示范三区", "joint_review"),
+    Scene("demo-04", "示范四区", "joint_review", _rejected),
+    Scene("demo-05", "示范五区", "shortlist"),
+    Scene("demo-06", "示范六区", "owner_ballot", _voting),
+    Scene("demo-07", "示范七区", "ask_plans"),
+    Scene("demo-08", "示范八区", "design_publicity", _standing),
+    Scene("demo-09", "示范九区", "funding", _paying),
+    Scene("demo-10", "示范十区", "construction", _building),
+    Scene("demo-11", "示范十一区", "acceptance", _failed),
+    Scene("demo-12", "示范十二区", "ask_results"),
+    Scene("demo-13", "示范十三区", "end"),
+    Scene("demo-14", "示范十四区", "construction", _suspended),
+)
+
+
+def load(today: dt.datetime) -> Iterator[str]:
+    """Load the demo scene by scene, yielding what was loaded; does nothing where it is loaded.
+
+    Raises `HoldsRealCases` where other cases are in the database.
+    """
+    if Case.objects.filter(demo=False).exists():
+        raise HoldsRealCases
+    cast = _people(today)
+    try:
+        for scene in SCENES:
+            if Case.objects.filter(community__code=scene.code).exists():
+                continue
+            yield _scene(scene, cast, today)
+    finally:
+        clock.set_now(None)
+
+
+def _people(today: dt.datetime) -> Cast:
+    street, _made = Community.objects.get_or_create(
+        code=SUBDISTRICT, defaults={"name": "示范街道", "kind": "subdistrict"}
+    )
+    keys = {}
+    since = today.date() - dt.timedelta(days=800)
+    for username, (role, seat, organisation) in STAFF.items():
+        person = _person(username, organisation)
+        Role.objects.get_or_create(
+            person=person,
+            community=street,
+            role=role,
+            seat=seat,
+            defaults={"since": since, "organisation": organisation},
+        )
+        keys[seat or role] = person.pk
+    return Cast(
+        office=keys["office"],
+        committee=keys["residents_committee"],
+        owners_committee=keys["owners_committee"],
+        designer=keys["designer"],
+        contractor=keys["contractor"],
+        supervisor=keys["supervisor"],
+        resident_supervisor=keys["resident_supervisor"],
+        representative=keys["residents_representative"],
+        reviewers={s: keys[s] for s in ("housing", "planning", "finance", "community")},
+    )
+
+
+def _person(username: str, display_name: str) -> Person:
+    person = Person.objects.filter(username=username).first()
+    if person is None:
+        person = Person.objects.create_user(username, password=PASSWORD, display_name=display_name)
+    return person
+
+
+def _scene(scene: Scene, cast: Cast, today: dt.datetime) -> str:
+    street = Community.objects.get(code=SUBDISTRICT)
+    community, made = Community.objects.get_or_create(
+        code=scene.code, defaults={"name": scene.name, "kind": "estate", "parent": street}
+    )
+    if made:
+        estate = Estate.objects.create(community=community, address="示范路")
+        if scene.big:
+            rows = generator.generate()
+        else:
+            rows = generator.generate(seed=len(scene.name), blocks=2, heads=24, area=198_400)
+        seen = preview(generator.as_csv(rows), "roll.csv")
+        rolls.apply_roll(seen, estate, seen.totals, Person.objects.get(pk=cast.committee))
+        _residents(estate, scene, today)
+    further = _further(scene)
+    while (late := _walk(scene, community, cast, today, further)) > 0:
+        further += late + 1  # days off fell otherwise this year: begin earlier
+    return f"{scene.name}: {scene.stage}"
+
+
+def _walk(scene: Scene, community: Community, cast: Cast, today: dt.datetime, further: int) -> int:
+    """Walk a scene that begins `further` days before its usual start; how many days beyond today
+    it ends. A scene that would end tomorrow or later leaves nothing behind."""
+    with transaction.atomic():
+        start = today - dt.timedelta(days=DAYS[scene.stage] + further)
+        story = Story(community, cast, start, title=f"{scene.name}改造")
+        if scene.stage == "end":
+            story.finish()
+        else:
+            story.until(scene.stage)
+        if scene.then is not None:
+            scene.then(story)
+        late = -((today - clock.now()) // dt.timedelta(days=1))
+        if late > 0:
+            transaction.set_rollback(True)
+    return late
+
+
+def _further(scene: Scene) -> int:
+    """Days that go by in a scene after its stage has begun."""
+    return {"demo-06": 19, "demo-08": 4, "demo-09": 5, "demo-10": 12}.get(scene.code, 1)
+
+
+def _residents(estate: Estate, scene: Scene, today: dt.datetime) -> None:
+    """The demo residents live in the first units of every estate."""
+    households = Household.objects.filter(unit__stairwell__building__estate=estate).order_by(
+        "unit__order"
+    )
+    for username, household in zip(RESIDENTS, households, strict=False):
+        person = _person(username, "示范居民")
+        HouseholdMember.objects.get_or_create(
+            household=household,
+            person=person,
+            defaults={"since": today.date() - dt.timedelta(days=700)},
+        )

@@ -1,0 +1,23 @@
+"""``manage.py demo_accounts``: who one can sign in as."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from processes.renovation import demo
+
+
+class Command(BaseCommand):
+    """Print the demo accounts."""
+
+    help = "Prints the demo accounts and their password."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """One account a line."""
+        self.stdout.write(f"password for all: {demo.PASSWORD}")
+        for username in demo.RESIDENTS:
+            self.stdout.write(f"  {username:10} resident of every demo estate")
+        for username, (role, _seat, organisation) in demo.STAFF.items():
+            self.stdout.write(f"  {username:10} {role} ({organisation})")
