@@ -181,19 +181,26 @@ def _units(rows: Sequence[RollRow], estate: Estate) -> dict[tuple[str, str, str]
     for start in range(0, len(gone), BATCH):
         Unit.objects.filter(pk__in=gone[start : start + BATCH]).delete()
     wells = _stairwells(rows, estate)
-    units, made, kept = {}, [], []
+    units, made, changed = {}, [], []
     for order, row in enumerate(rows, 1):
         unit = there.get(row.place)
         if unit is None:
             unit = Unit(stairwell=wells[row.building, row.stairwell], room=row.room)
             made.append(unit)
-        else:
-            kept.append(unit)
-        unit.area, unit.title_source = row.area, row.source
-        unit.developer_unsold, unit.order = row.developer_unsold, order
+        says = {
+            "area": row.area,
+            "title_source": row.source,
+            "developer_unsold": row.developer_unsold,
+            "order": order,
+        }
+        if unit.pk and any(getattr(unit, name) != value for name, value in says.items()):
+            changed.append(unit)
+        for name, value in says.items():
+            setattr(unit, name, value)
         units[row.place] = unit
+    # On SQLite an import holds the one write lock: what has not changed is not written.
     Unit.objects.bulk_update(
-        kept, ["area", "title_source", "developer_unsold", "order"], batch_size=BATCH
+        changed, ["area", "title_source", "developer_unsold", "order"], batch_size=BATCH
     )
     Unit.objects.bulk_create(made, batch_size=BATCH)
     return units
