@@ -420,6 +420,11 @@ class Selection(Step):
         return {"ranking": ranking, "tie": "earlier_enrolment"}
 
     # --- reading
+    @property
+    def desk_roles(self) -> Roles:
+        """Those who handle it and those who judge."""
+        return (*self.by, *self.judges)
+
     def page(self, run: StepRun) -> dict[str, Any]:
         """Phase and candidates by number; no names."""
         rows = Candidate.objects.filter(run=run).order_by("rank", "number")

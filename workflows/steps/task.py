@@ -94,3 +94,21 @@ class Task(Step):
     def unmet(self, run: StepRun) -> list[Words]:
         """The task itself."""
         return [_("尚未办理")]
+
+    def page(self, run: StepRun) -> dict[str, Any]:
+        """What was done, field by field, in the order of the form."""
+        labels = {name: field.label for name, field in self.form.base_fields.items()}
+        lines = []
+        for name, value in run.data.items():
+            field = self.form.base_fields.get(name)
+            choices = dict(getattr(field, "choices", []) or [])
+            shown = "\n".join(map(str, value)) if isinstance(value, list) else value
+            if isinstance(value, bool):
+                shown = _("是") if value else _("否")
+            lines.append(
+                (
+                    labels.get(name) or name,
+                    choices.get(value, shown) if isinstance(value, str) else shown,
+                )
+            )
+        return {"lines": lines}
