@@ -34,7 +34,7 @@ lint: setup  ## style, types, import contracts, migrations, settings, translatio
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/messages.py check
-	$(BIN)/python manage.py makemigrations --check --dry-run
+	SANWEN_HOME=.venv/check $(BIN)/python manage.py makemigrations --check --dry-run
 	SANWEN_HOME=.venv/check SANWEN_HTTPS=1 SANWEN_HOSTS=example.org \
 	  $(BIN)/python manage.py check --deploy --fail-level WARNING
 

@@ -1,7 +1,11 @@
 """The project's settings, with what the tests add: their own procedures and directory."""
 
-from config.settings import *  # noqa: F403
-from config.settings import INSTALLED_APPS, STORAGES
+from tests import stack
+
+stack.prepare()
+
+from config.settings import *  # noqa: E402, F403
+from config.settings import DATABASES, INSTALLED_APPS, STORAGES  # noqa: E402
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.sandbox"]
 SANWEN_DIRECTORY = "tests.sandbox.directory.SandboxDirectory"
@@ -12,3 +16,5 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# A connection kept open by a thread of a live server would hold on to the test database.
+DATABASES["default"]["CONN_MAX_AGE"] = 0

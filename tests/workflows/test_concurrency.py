@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from django.db import connection, connections
@@ -44,10 +43,10 @@ def database_address() -> str:
     known = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{known['NAME']}"
-    host = quote(str(known["HOST"] or ""), safe="")
     user = f"{known['USER']}:{known['PASSWORD']}" if known["PASSWORD"] else known["USER"]
-    port = f":{known['PORT']}" if known["PORT"] else ""
-    return f"postgres://{user}@{host}{port}/{known['NAME']}"
+    host = f"{known['HOST']}:{known['PORT']}" if known["PORT"] else known["HOST"]
+    # The folder of a Unix socket stands in the path, as django-environ reads it.
+    return f"postgres://{user}@{'/' if host.startswith('/') else ''}{host}/{known['NAME']}"
 
 
 PREAMBLE = """

@@ -1,0 +1,118 @@
+"""What all tests share: a browser, a time that stands still, no network beyond this machine."""
+
+from __future__ import annotations
+
+import datetime as dt
+import glob
+import ipaddress
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools import messages
+from workflows import clock
+
+# Playwright keeps an event loop running in the test's own thread, where Django would then refuse
+# every query. The site's pages are plain functions on threads of their own.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+MORNING = dt.datetime(2026, 3, 3, 10, 0, tzinfo=clock.SHANGHAI)
+"""A Tuesday, an ordinary working day, in office hours."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """English pages need their compiled texts."""
+    if not hasattr(config, "workerinput"):
+        messages.compile_all()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that asks for a browser is a browser test, marked or not."""
+    for item in items:
+        if {"browser", "browser_type", "page", "context"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("browser")
+
+
+# --- time
+
+
+@pytest.fixture(autouse=True)
+def _time_runs_again() -> Iterator[None]:
+    """No test leaves its time to the next."""
+    yield
+    clock.set_now(None)
+
+
+@pytest.fixture
+def frozen() -> Iterator[Callable[[dt.datetime], None]]:
+    """Time stands at `MORNING`; call the fixture's value with a moment to move it."""
+    with clock.at(MORNING):
+        yield clock.set_now
+
+
+# --- network
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_network() -> Iterator[None]:
+    """A connection to anywhere but this machine fails the test that tries it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, name, _only_here(getattr(socket.socket, name)))
+        yield
+
+
+def _only_here(original: Callable[..., Any]) -> Callable[..., Any]:
+    def connect(self: socket.socket, address: Any) -> Any:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            host = str(address[0])
+            if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+                raise AssertionError(f"a test reaches out to {address}")
+        return original(self, address)
+
+    return connect
+
+
+# --- browser (pytest-playwright)
+
+
+def chromium() -> str:
+    """The machine's Chromium, or the one in Playwright's own cache; fails if there is none."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        path = shutil.which(name)
+        if path:
+            return path
+    cached = glob.glob(str(Path.home() / ".cache/ms-playwright/chromium*/*/*"))
+    for path in cached:
+        if path.endswith(("/chrome", "/headless_shell", "/chrome-headless-shell")):
+            return path
+    pytest.fail("no Chromium on this machine: run `make setup`, which installs it or says how")
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Our Chromium, asking nobody on the network for anything."""
+    return {
+        **browser_type_launch_args,
+        "executable_path": chromium(),
+        "args": [
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+        ],
+    }
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    """A reader in China; a new profile for each context."""
+    return {**browser_context_args, "locale": "zh-CN", "timezone_id": "Asia/Shanghai"}
