@@ -26,6 +26,7 @@ from .. import procedure as procedures
 from ..models.case import Case, Community, StepRun
 from ..models.record import Trace
 from ..parties import Party, directory
+from ..steps.answers import following
 from ..steps.base import Step
 from . import readers, words
 from .viewer import RESIDENTS, Offer, Viewer
@@ -126,7 +127,9 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
                         form.add_error(name, line)
             if (not refused.errors and refused.code != "invalid") or not form.errors:
                 form.add_error(None, str(refused))
-    members = directory().members("households", case.community) if offer.paper else ()
+    fields = form.fields.values() if form is not None else ()
+    listed = offer.paper or any(f.widget.attrs.get("list") == "residents" for f in fields)
+    members = directory().members("households", case.community) if listed else ()
     return render(
         request,
         "portal/act.html",
@@ -144,7 +147,8 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
             closed=closed,
             refused=refused,
             parties=[
-                (party_code(party), party.label or words.role_title(party.role)) for party in offer.parties
+                (party_code(party), party.label or words.role_title(party.role))
+                for party in offer.parties
             ],
             chosen=request.POST.get("as", request.GET.get("as", "")),
             beside=_beside(offer, request),
@@ -272,15 +276,24 @@ def my(request: HttpRequest) -> HttpResponse:
     """My matters: what waits for me, where I belong, everything I did and what became of it."""
     page = Paginator(readers.my_acts(request.user), 20).get_page(request.GET.get("page"))
     rows = []
+    became = following([trace.record for trace in page.object_list])
     for trace in page.object_list:
         case = trace.record.case
+        own = became[trace.record_id]
         rows.append(
             {
                 **readers.record_row(case, trace.record),
                 "case": case,
                 "step": words.step_title(case, trace.record.step),
                 "receipt": f"/cases/{case.number}/done/{trace.record.seq}/",
-                "answers": readers.answers_to(trace.record),
+                "answers": own.answers,
+                "acts": [
+                    {
+                        "title": words.act_title(case, trace.record.step, name),
+                        "url": f"/cases/{case.number}/do/{trace.record.step}/{name}/?{query}",
+                    }
+                    for name, query in own.acts
+                ],
             }
         )
     return render(

@@ -202,7 +202,7 @@ def case_page(case: Case, viewer: Viewer) -> dict[str, Any]:
                     "ends_on": run.ends_on,
                     "days_left": days_left(run, today),
                     "unmet": step.unmet(run),
-                    "offers": viewer.offers(run, step),
+                    "buttons": viewer.buttons(run, step),
                     "by": [words.role_title(role) for role in step.by],
                 }
             )
@@ -316,12 +316,6 @@ def record_page(case: Case, record: Record) -> dict[str, Any]:
     }
 
 
-def answers_to(record: Record) -> list[dict[str, Any]]:
-    """What became of an act: the replies and decisions on it, oldest first."""
-    node = record.case.declared._nodes_by_name.get(record.step)
-    return node.answers(record) if isinstance(node, Step) else []
-
-
 def declared_steps(procedure: type[procedures.Procedure]) -> list[dict[str, Any]]:
     """The steps of a procedure as its page explains them."""
     return [
@@ -407,9 +401,11 @@ def inbox(user: Any) -> list[dict[str, Any]]:
         rows.append(
             {
                 **_run_row(run, today),
-                "url": offers[0].url
-                if len(offers) == 1
-                else f"/cases/{case.number}/steps/{run.pk}/",
+                "url": (
+                    offers[0].url
+                    if len(offers) == 1 and offers[0].spec.button
+                    else f"/cases/{case.number}/steps/{run.pk}/"
+                ),
                 "state": _run_state(case, run),
                 "state_label": None,
                 "note": "、".join(str(offer.title) for offer in offers),

@@ -123,6 +123,10 @@ class Viewer:
                 )
         return found
 
+    def buttons(self, run: StepRun | None, step: Step) -> list[Offer]:
+        """Those offers that a page shows as buttons."""
+        return [offer for offer in self.offers(run, step) if offer.spec.button]
+
     def on_paper(self, step: Step, spec: ActSpec, key: str) -> Party:
         """The resident whose paper form the viewer types in."""
         assert self.typist is not None

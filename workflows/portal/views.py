@@ -23,6 +23,7 @@ from .. import clock, records
 from .. import procedure as procedures
 from ..models.case import Case, StepRun
 from ..models.record import Attachment, Record, Trace
+from ..steps.answers import following
 from ..steps.base import Step
 from . import chart, readers, words
 from .viewer import Viewer
@@ -112,7 +113,7 @@ def step_detail(request: HttpRequest, number: str, run_id: int) -> HttpResponse:
             viewer=viewer,
             handles=handles,
             desk=step.desk(run) if handles else {},
-            offers=viewer.offers(run, step),
+            buttons=viewer.buttons(run, step),
             unmet=step.unmet(run) if run.is_open else [],
             state=readers._run_state(case, run),
             days_left=readers.days_left(run, clock.today()),
@@ -202,7 +203,7 @@ def receipt(request: HttpRequest, code: str = "") -> HttpResponse:
             row=readers.record_row(case, record),
             lines=list(words.body_lines(case, record)),
             step=words.step_title(case, record.step),
-            answers=readers.answers_to(record),
+            answers=following([record])[record.pk].answers,
             sound=records.leaf_hash(record.canonical.encode()) == bytes(record.leaf_hash),
         )
     status = 404 if code and trace is None else 200

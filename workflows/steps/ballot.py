@@ -20,12 +20,11 @@ from django.utils.translation import gettext_lazy as _
 from .. import clock, counting, terms
 from ..acts import Act, Written
 from ..models.case import StepRun
-from ..models.record import Record
 from ..parties import directory
 from ..uploads import UploadField
 from .ballot_rows import BallotPaper, BallotQuestion, ResultObjection, RollRow, RollWay
 from .base import ActForm, ActSpec, Step, Words, act, refuse, term_body
-from .opinion import AnswerForm, Keys, PublicText, Reply, answer_of, fingerprint, reply_body
+from .opinion import AnswerForm, Keys, PublicText, Reply, fingerprint, reply_body
 from .publicity_rows import DECISIONS
 
 __all__ = ["Ballot", "BallotPaper", "BallotQuestion", "ResultObjection", "RollRow", "RollWay"]
@@ -162,7 +161,8 @@ class RowField(forms.CharField):
     """A head of the roll, named as on it (3号楼2单元501室)."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=400, **kwargs)
+        widget = forms.TextInput(attrs={"list": "residents", "autocomplete": "off"})
+        super().__init__(max_length=400, widget=widget, **kwargs)
 
 
 class RowForm(ActForm):
@@ -182,7 +182,11 @@ class RowForm(ActForm):
 class ProxyForm(RowForm):
     """Who votes for whom, by a written mandate."""
 
-    proxy = forms.CharField(label=_("受托人户室"), max_length=80)
+    proxy = forms.CharField(
+        label=_("受托人户室"),
+        max_length=80,
+        widget=forms.TextInput(attrs={"list": "residents", "autocomplete": "off"}),
+    )
     mandate = UploadField(label=_("书面委托书"), most=2)
 
     def clean_proxy(self) -> str:
@@ -554,7 +558,13 @@ class Ballot(Step):
         )
         return Written({"files": len(doing.files)}, {"text": text}, objection)
 
-    @act("result.objection_decided", title=_("核查计票异议"), by="by", form=ResultDecisionForm)
+    @act(
+        "result.objection_decided",
+        title=_("核查计票异议"),
+        by="by",
+        form=ResultDecisionForm,
+        button=False,
+    )
     def decide_objection(self, doing: Act) -> Written:
         """Decide objections to the count; an invalid vote is struck by its own act."""
         run, keys, decision = doing.open_run, doing.data["objections"], doing.data["decision"]
@@ -640,11 +650,6 @@ class Ballot(Step):
             rows = self.undecided(run).filter(pk__in=keys).select_related("record")
             return {"opinions": list(rows.prefetch_related("record__files"))}
         return {}
-
-    def answers(self, record: Record) -> list[dict[str, Any]]:
-        """The decision on an objection to the count."""
-        found = ResultObjection.objects.filter(record=record).select_related("reply").first()
-        return [answer_of(found)] if found is not None and found.reply is not None else []
 
     def turnout(self, run: StepRun) -> dict[str, int]:
         """Heads and area on the roll and of those who have voted; one query."""

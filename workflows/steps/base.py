@@ -41,7 +41,8 @@ class ActSpec:
 
     `by` names the roles, or the attribute of the step that holds them. `in_term`: refused once the
     step's term has run out. `form` is a form class or the name of a step's method that makes one
-    for the act at hand. `page`: offered as a page of its own (others are parts of a page).
+    for the act at hand. `page`: has a page of its own. `button`: that page is reached by a button;
+    others are reached from the thing that they are about (the opinion to answer).
     """
 
     name: str
@@ -53,6 +54,7 @@ class ActSpec:
     while_suspended: bool = False
     after_close: bool = False
     page: bool = True
+    button: bool = True
 
 
 def act(
@@ -65,11 +67,14 @@ def act(
     while_suspended: bool = False,
     after_close: bool = False,
     page: bool = True,
+    button: bool = True,
 ) -> Callable[[Callable[[Any, Act], Written]], Callable[[Any, Act], Written]]:
     """Declare a method of a step to be an act, named as its record will be (``opinion.submitted``)."""
 
     def mark(method: Callable[[Any, Act], Written]) -> Callable[[Any, Act], Written]:
-        spec = ActSpec(name, title, by, method, form, in_term, while_suspended, after_close, page)
+        spec = ActSpec(
+            name, title, by, method, form, in_term, while_suspended, after_close, page, button
+        )
         method.act_spec = spec  # type: ignore[attr-defined]
         return method
 
@@ -258,11 +263,6 @@ class Step(Node):
         """What the page of an act shows beside its form (the papers to sign, the opinion to answer);
         `query` is the page's query string. For those who may do the act; may hold clear values."""
         return {}
-
-    def answers(self, record: Any) -> list[dict[str, Any]]:
-        """What became of the act behind a record of this step (the reply to an opinion): dicts with
-        `outcome`, `outcome_label`, `reason`, `at`; for its author and for the receipt."""
-        return []
 
     def desk(self, run: StepRun) -> dict[str, Any]:
         """What those who handle the step see besides; may hold clear values."""

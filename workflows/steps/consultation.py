@@ -103,7 +103,12 @@ class OpinionForm(ActForm):
 class VisitForm(ActForm):
     """One visit to one household."""
 
-    household = forms.CharField(label=_("住户"), max_length=60)
+    household = forms.CharField(
+        label=_("住户"),
+        max_length=80,
+        help_text=_("按名册填写，例如 3号楼2单元501室。"),
+        widget=forms.TextInput(attrs={"list": "residents", "autocomplete": "off"}),
+    )
     result = forms.ChoiceField(
         label=_("走访结果"), choices=list(VISITS.items()), widget=forms.RadioSelect
     )
@@ -114,12 +119,12 @@ class VisitForm(ActForm):
 
     def clean_household(self) -> str:
         """One of the households here."""
-        key: str = self.cleaned_data["household"]
-        found = directory().members("households", self.act.case.community)
-        for member in found:
-            if member.key == key:
+        given: str = self.cleaned_data["household"]
+        wanted = "".join(given.split())
+        for member in directory().members("households", self.act.case.community):
+            if wanted in (member.key, "".join(member.label.split())):
                 self.member = member
-                return key
+                return member.key
         raise forms.ValidationError(_("该住户不在本小区名册中。"))
 
     def clean_on(self) -> dt.date:

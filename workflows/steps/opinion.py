@@ -326,14 +326,7 @@ class Answering(Step):
         picked = self.scope(run.process, run).filter(pk__in=keys, life="submitted")
         return list(picked.select_related("record").prefetch_related("record__files"))
 
-    def answers(self, record: Record) -> list[dict[str, Any]]:
-        """The reply to the opinion behind a record, or the decision on the objection."""
-        found = Opinion.objects.filter(record=record).select_related("reply").first()
-        if found is None or found.reply is None:
-            return []
-        return [answer_of(found)]
-
-    @act("opinion.replied", title=_("答复意见"), by="by", form=ReplyForm)
+    @act("opinion.replied", title=_("答复意见"), by="by", form=ReplyForm, button=False)
     def reply_to(self, doing: Act) -> Written:
         """Answer opinions with one reply; each has it as its own, each is named in the record."""
         keys = doing.data["opinions"]
@@ -361,7 +354,7 @@ class Answering(Step):
             body["photos_public"] = True
         return Written(body, fact=reply, settle=True)
 
-    @act("reply.corrected", title=_("更正答复"), by="by", form=ReplyCorrectionForm)
+    @act("reply.corrected", title=_("更正答复"), by="by", form=ReplyCorrectionForm, button=False)
     def correct_reply(self, doing: Act) -> Written:
         """Give a reply anew, with why; the old one stays in the record."""
         old = (
@@ -382,7 +375,13 @@ class Answering(Step):
         body = {**reply_body(reply, opinions), "why": doing.data["why"]}
         return Written(body, fact=reply, corrects=old.record.seq)
 
-    @act("opinion.withdrawn", title=_("撤回意见"), by="participants", form=WithdrawalForm)
+    @act(
+        "opinion.withdrawn",
+        title=_("撤回意见"),
+        by="participants",
+        form=WithdrawalForm,
+        button=False,
+    )
     def withdraw_opinion(self, doing: Act) -> Written:
         """Take back one's own opinion before it is answered; it stays counted as withdrawn."""
         opinion = (
@@ -452,17 +451,6 @@ def write_opinion(
     )
 
 
-def answer_of(row: Statement) -> dict[str, Any]:
-    """What became of a statement, for its author and its receipt."""
-    assert row.reply is not None
-    return {
-        "outcome": row.reply.outcome,
-        "reason": row.reply.reason,
-        "at": row.reply.at,
-        "referral": row.reply.referral,
-    }
-
-
 def seq_of(row: Statement) -> int:
     """The position of the record by which an opinion or objection is named in public."""
     assert row.record is not None
@@ -507,6 +495,7 @@ def feedback_book(run: StepRun) -> QuerySet[Opinion, Mapping[str, Any]]:
             referral=F("reply__referral"),
             wording=F("reply__public_text"),
             replied_at=F("reply__at"),
+            reply_pk=F("reply_id"),
             reply_seq=F("reply__record__seq"),
         )
     )

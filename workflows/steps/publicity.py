@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from .. import calendars, clock, terms
 from ..acts import Act, Written
 from ..models.case import Case, StepRun
-from ..models.record import Attachment, Record
+from ..models.record import Attachment
 from ..parties import directory
 from ..records import masking
 from ..uploads import UploadField
@@ -30,7 +30,6 @@ from .opinion import (
     Answering,
     Keys,
     PublicText,
-    answer_of,
     feedback_book,
     fingerprint,
     reply_body,
@@ -283,7 +282,7 @@ class Publicity(Answering):
         body["due_on"] = due.ends_on.isoformat()
         return Written(body, {"text": objection.text}, objection)
 
-    @act("objection.decided", title=_("核查异议"), by="by", form=DecisionForm)
+    @act("objection.decided", title=_("核查异议"), by="by", form=DecisionForm, button=False)
     def decide(self, doing: Act) -> Written:
         """Decide objections, with the reason; the masked wording of them becomes public."""
         keys, decision = doing.data["objections"], doing.data["decision"]
@@ -310,6 +309,7 @@ class Publicity(Answering):
         title=_("撤回异议"),
         by="participants",
         form=ObjectionWithdrawalForm,
+        button=False,
     )
     def withdraw_objection(self, doing: Act) -> Written:
         """Take back one's own objection before it is decided."""
@@ -359,13 +359,6 @@ class Publicity(Answering):
         keys = [int(key) for key in query.getlist("objections")[:500] if key.isdecimal()]
         picked = Objection.objects.filter(run=run, pk__in=keys, life="raised")
         return list(picked.select_related("record").prefetch_related("record__files"))
-
-    def answers(self, record: Record) -> list[dict[str, Any]]:
-        """The decision on the objection behind a record, or the reply to the late opinion."""
-        found = Objection.objects.filter(record=record).select_related("reply").first()
-        if found is None:
-            return super().answers(record)
-        return [answer_of(found)] if found.reply is not None else []
 
     # --- completion
     def undecided(self, run: StepRun) -> QuerySet[Objection]:
