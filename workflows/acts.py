@@ -158,7 +158,7 @@ def perform(
         # Two submissions passed the checks side by side; the database let one through.
         if not transaction.get_connection().in_atomic_block:
             _log(case, step, act, party, "duplicate")
-            raise Refused("duplicate", _("该操作已经登记,请勿重复提交。")) from error
+            raise Refused("duplicate", _("该操作已经登记，请勿重复提交。")) from error
         raise
 
 
@@ -190,7 +190,7 @@ def _perform(
         before = Record.objects.filter(case=case, key=key).select_related("trace").first()
         if before is not None:
             if before.trace.party_key != party.key or before.act != act_name:
-                raise Refused("duplicate", _("提交编号已被使用,请刷新页面后重试。"))
+                raise Refused("duplicate", _("提交编号已被使用，请刷新页面后重试。"))
             code = records.receipt_code(case, before.seq)
             return Done(before, receipt=code, repeated=True)
 
@@ -204,11 +204,11 @@ def _perform(
         raise Refused("invalid", _("本环节没有这一操作。"))
     check_party(case, step, spec, party, now)
     if not case.open and not spec.after_close:
-        raise Refused("closed_step", _("该事项已经办结,不能再办理。"))
+        raise Refused("closed_step", _("该事项已经办结，不能再办理。"))
     if case.suspended_at and not spec.while_suspended:
-        raise Refused("suspended", _("该事项已中止,恢复办理后方可继续。"))
+        raise Refused("suspended", _("该事项已中止，恢复办理后方可继续。"))
     if spec.in_term and run is not None and run.ends_at and now >= run.ends_at:
-        raise Refused("late", _("已超过截止时间,不能再提交。"))
+        raise Refused("late", _("已超过截止时间，不能再提交。"))
     if happened_at is not None and happened_at > now:
         raise Refused("invalid", _("发生时间不能晚于现在。"))
 
@@ -232,7 +232,7 @@ def _perform(
                 key=key,
             )
         except records.TooLarge as error:
-            raise Refused("invalid", _("内容过长,请改用附件提交。")) from error
+            raise Refused("invalid", _("内容过长，请改用附件提交。")) from error
         if written.fact is not None and hasattr(written.fact, "record_id"):
             type(written.fact)._default_manager.filter(pk=written.fact.pk).update(record=record)
         moved = False
@@ -252,7 +252,7 @@ def check_party(case: Case, step: Step, spec: ActSpec, party: Party, now: dt.dat
     if party.role not in step.allowed(spec, case):
         raise Refused("wrong_party", _("您的身份不能办理这一操作。"))
     if party.role != "clock" and not directory().holds(party, case.community, now):
-        raise Refused("wrong_party", _("您在该小区没有办理这一操作的身份,或者身份已到期。"))
+        raise Refused("wrong_party", _("您在该小区没有办理这一操作的身份，或者身份已到期。"))
 
 
 def _open_run(case: Case, step_name: str) -> tuple[Step, StepRun]:
@@ -380,7 +380,7 @@ def open_case(
                 raise Refused("invalid", _("这一程序不适用于该地点。"))
             title = " ".join(title.split())
             if not title or len(title) > 120:
-                raise Refused("invalid", _("请填写标题,不超过120字。"))
+                raise Refused("invalid", _("请填写标题，不超过120字。"))
             if key:
                 before = Record.objects.filter(key=key, seq=0).select_related("case").first()
                 if before is not None:

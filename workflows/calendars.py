@@ -98,7 +98,7 @@ class Problem:
     def __str__(self) -> str:
         if not self.row:
             return self.message
-        return _("第%(row)s行 %(column)s:%(message)s") % {
+        return _("第%(row)s行 %(column)s：%(message)s") % {
             "row": self.row,
             "column": self.column,
             "message": self.message,
@@ -282,7 +282,7 @@ def _the_year(said: set[str], problems: list[Problem]) -> int | None:
     if not said:
         problems.append(Problem(0, "", _("没有写明年份。")))
     elif len(said) > 1:
-        message = _("年份不一致:%(years)s。") % {"years": "、".join(sorted(said))}
+        message = _("年份不一致：%(years)s。") % {"years": "、".join(sorted(said))}
         problems.append(Problem(0, "", message))
     elif not re.fullmatch("[0-9]{4}", text := said.pop()) or int(text) not in YEARS:
         problems.append(Problem(0, "", _("年份“%(year)s”无效。") % {"year": text}))
@@ -293,12 +293,12 @@ def _the_year(said: set[str], problems: list[Problem]) -> int | None:
 
 def _the_source(said: set[str], problems: list[Problem]) -> str:
     if len(said) != 1:
-        message = _("来源前后不一致。") if said else _("没有写明来源(国务院办公厅通知文号)。")
+        message = _("来源前后不一致。") if said else _("没有写明来源（国务院办公厅通知文号）。")
         problems.append(Problem(0, "", message))
         return ""
     source = said.pop()
     if len(source) > 120 or not source.isprintable():
-        problems.append(Problem(0, "", _("来源不得超过120字,不得含控制字符。")))
+        problems.append(Problem(0, "", _("来源不得超过120字，不得含控制字符。")))
     return source
 
 
@@ -316,14 +316,14 @@ def _day(
         message = _("不在%(year)s年的放假安排之内。") % {"year": year}
         problems.append(Problem(row, _("日期"), message))
     elif year and date.year == year and touches_next_year(date) and worked is is_weekend(date):
-        message = _("12月28日以后的调整由下一年的通知规定,请随下一年导入。")
+        message = _("12月28日以后的调整由下一年的通知规定，请随下一年导入。")
         problems.append(Problem(row, _("日期"), message))
     if worked is None:
         problems.append(Problem(row, _("上班"), _("应填“是”或“否”。")))
     if worked is False and date and not is_weekend(date) and not name:
         problems.append(Problem(row, _("名称"), _("放假的日子应写明节日名称。")))
     if len(name) > 40 or not name.isprintable():
-        problems.append(Problem(row, _("名称"), _("名称不得超过40字,不得含控制字符。")))
+        problems.append(Problem(row, _("名称"), _("名称不得超过40字，不得含控制字符。")))
     if date is None or worked is None or len(problems) > before:
         return None
     return Day(date, worked, name)
@@ -354,14 +354,14 @@ def _incomplete(year: int, days: list[Day], no_swapped_days: bool) -> list[Probl
     problems = []
     for day in sorted(fixed_holidays(year)):
         if day in worked or (day not in off and not is_weekend(day)):
-            message = _("%(day)s是法定节日,应为休息日。") % {"day": day.isoformat()}
+            message = _("%(day)s是法定节日，应为休息日。") % {"day": day.isoformat()}
             problems.append(Problem(0, "", message))
     # 全国年节及纪念日放假办法: 13 days since 2025, 11 since 2008, 10 before.
     least = 13 if year >= 2025 else 11 if year >= 2008 else 10
     if len(off) < least:
-        message = _("只有%(count)s个有名称的放假日,少于法定的%(least)s天,文件不完整。")
+        message = _("只有%(count)s个有名称的放假日，少于法定的%(least)s天，文件不完整。")
         problems.append(Problem(0, "", message % {"count": len(off), "least": least}))
     if not no_swapped_days and not any(is_weekend(day) for day in worked):
-        message = _("没有调休上班的周末;如果当年确实没有,请另行确认。")
+        message = _("没有调休上班的周末；如果当年确实没有，请另行确认。")
         problems.append(Problem(0, "", message))
     return problems

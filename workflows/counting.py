@@ -172,7 +172,7 @@ class RuleSet:
 RULES: tuple[RuleSet, ...] = (
     RuleSet(
         "owners_ordinary",
-        _("业主共同决定(一般事项)"),
+        _("业主共同决定（一般事项）"),
         "owners",
         AtLeast(TWO_THIRDS),
         MoreThan(HALF),
@@ -182,7 +182,7 @@ RULES: tuple[RuleSet, ...] = (
     ),
     RuleSet(
         "owners_special",
-        _("业主共同决定(特别事项)"),
+        _("业主共同决定（特别事项）"),
         "owners",
         AtLeast(TWO_THIRDS),
         AtLeast(THREE_QUARTERS),

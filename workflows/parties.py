@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Party:
     """Someone in one capacity.
 
-    `role` is a code that steps name (``household``, ``owner``, ``residents_committee``, ``office``…);
+    `role` is a code that steps name (``household``, ``owner``, ``office``…);
     `key` identifies the one who acts within the role, for ever and without meaning to outsiders
     (``household:12``, ``person:7``); `user_id` is the account that acts, which for a paper form is
     the officer who types it in. The `key` never enters a public record: see `pseudonym`.
@@ -73,7 +73,7 @@ class Directory(Protocol):
         ...
 
     def members(self, group: str, community: Community) -> Sequence[Member]:
-        """The members of a group: ``households``, ``stairwells``, ``buildings``; in walking order."""
+        """The members of a group: ``households``, ``stairwells``; in walking order."""
         ...
 
     def roll(self, electorate: str, community: Community) -> Sequence[RollUnit]:

@@ -1,4 +1,4 @@
-"""The sweep: what happens when a term runs out. Safe to run in many copies, and to kill at any time.
+"""The sweep: what happens when a term runs out. Safe in many copies, and to kill.
 
 Each due run is one act of the clock through the one door. The door locks the case and looks at the
 run again, so that of several sweeps that saw the same run only the first does anything.

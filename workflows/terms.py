@@ -91,7 +91,7 @@ def parse(code: str) -> AnyTerm:
     """The term written as ``20d``, ``5w`` or ``3m``; TermError for anything else."""
     match = re.fullmatch(r"([1-9][0-9]{0,3})([dwm])", code)
     if match is None:
-        raise TermError(_("期限应写作20d(日)、5w(工作日)或3m(月)的形式。"))
+        raise TermError(_("期限应写作20d（日）、5w（工作日）或3m（月）的形式。"))
     return _TYPES[match[2]](int(match[1]))
 
 

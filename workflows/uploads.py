@@ -53,18 +53,18 @@ def checked(file: UploadedFile, *, pictures_only: bool = False) -> tuple[bytes, 
     """Content, media type and extension of an upload; raises ValidationError with what to do."""
     limit = settings.SANWEN_UPLOAD_MAX_BYTES
     if file.size is None or file.size == 0:
-        raise ValidationError(_("文件是空的,请重新选择。"))
+        raise ValidationError(_("文件是空的，请重新选择。"))
     if file.size > limit:
         raise ValidationError(_("文件超过%(size)sMB,请压缩后再上传。") % {"size": limit // 2**20})
     content = file.read()
     file.seek(0)
     if content.startswith(b"%PDF-"):
         if pictures_only:
-            raise ValidationError(_("此处只能上传照片(JPEG、PNG或WebP)。"))
+            raise ValidationError(_("此处只能上传照片（JPEG、PNG或WebP）。"))
         if b"%%EOF" not in content[-2048:]:
-            raise ValidationError(_("PDF文件不完整,请重新导出后上传。"))
+            raise ValidationError(_("PDF文件不完整，请重新导出后上传。"))
         if _carries_action(content):
-            raise ValidationError(_("PDF文件含有脚本或嵌入的程序,不能接收;请打印为PDF后再上传。"))
+            raise ValidationError(_("PDF文件含有脚本或嵌入的程序，不能接收；请打印为PDF后再上传。"))
         return content, *PDF
     try:
         with Image.open(io.BytesIO(content)) as probe:
@@ -72,7 +72,7 @@ def checked(file: UploadedFile, *, pictures_only: bool = False) -> tuple[bytes, 
             if kind not in PICTURES:
                 raise ValidationError(_unknown(content))
             if probe.width * probe.height > MAX_PIXELS:
-                raise ValidationError(_("照片尺寸过大,请缩小后再上传。"))
+                raise ValidationError(_("照片尺寸过大，请缩小后再上传。"))
             picture = ImageOps.exif_transpose(probe)
             picture.thumbnail((MAX_SIDE, MAX_SIDE))
             if kind == "JPEG" and picture.mode not in ("RGB", "L"):
@@ -86,7 +86,7 @@ def checked(file: UploadedFile, *, pictures_only: bool = False) -> tuple[bytes, 
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise ValidationError(_unknown(content)) from error
     except (OSError, SyntaxError, ValueError) as error:
-        raise ValidationError(_("照片已损坏,请重新拍摄或另存后上传。")) from error
+        raise ValidationError(_("照片已损坏，请重新拍摄或另存后上传。")) from error
     return out.getvalue(), *PICTURES[kind]
 
 
@@ -100,8 +100,8 @@ def _unknown(content: bytes) -> Any:
     except (puremagic.PureError, ValueError):
         found = ""
     if found:
-        return _("不能接收%(kind)s类文件,请上传PDF或照片(JPEG、PNG、WebP)。") % {"kind": found}
-    return _("无法识别该文件,请上传PDF或照片(JPEG、PNG、WebP)。")
+        return _("不能接收%(kind)s类文件，请上传PDF或照片(JPEG、PNG、WebP)。") % {"kind": found}
+    return _("无法识别该文件，请上传PDF或照片(JPEG、PNG、WebP)。")
 
 
 class _ManyFiles(forms.ClearableFileInput):

@@ -1,4 +1,4 @@
-"""People and places: estates, their units and owners; offices, committees and who serves in them."""
+"""People and places: estates, their units and owners; offices, committees who serves in them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workflows.models import Community
 
 
 class Person(AbstractUser):
-    """An account. Residents need no more than a name to sign in; no number of a document is kept."""
+    """An account. Residents need no more than a name to sign in; no document number is kept."""
 
     display_name = models.CharField(_("姓名"), max_length=40, blank=True)
 

@@ -60,7 +60,7 @@ DAYS = {
 }
 
 
-class HoldsRealCases(Exception):  # noqa: N818
+class HoldsRealCases(Exception):
     """The database holds cases that are not the demo's: it is left alone."""
 
 

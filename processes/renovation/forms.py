@@ -26,7 +26,7 @@ class SurveyForm(TaskForm):
     findings = _text(_("摸底情况"))
     policy_explained = forms.BooleanField(label=_("已向居民讲解改造政策"))
     reference_prices = UploadField(
-        label=_("造价参考标准(公示栏张贴件)"), public=True, required=False
+        label=_("造价参考标准（公示栏张贴件）"), public=True, required=False
     )
 
 
@@ -51,7 +51,7 @@ class ApplicationForm(TaskForm):
 class AfterLostBallotForm(TaskForm):
     """Where a lost ballot leads: back to the needs, or shelved."""
 
-    reason = _text(_("理由(将公开)"))
+    reason = _text(_("理由（将公开）"))
 
 
 class PlanForm(TaskForm):
@@ -60,7 +60,7 @@ class PlanForm(TaskForm):
     version = forms.CharField(label=_("方案版本"), max_length=20)
     changes = _text(_("方案要点与较上一版的修改"))
     cost_yuan = forms.DecimalField(
-        label=_("估算造价(元)"), min_value=0, max_digits=14, decimal_places=2
+        label=_("估算造价（元）"), min_value=0, max_digits=14, decimal_places=2
     )
     drawings = UploadField(label=_("方案图纸"), public=True)
 
@@ -76,7 +76,7 @@ class DrawingsForm(TaskForm):
 class ReturnChoiceForm(TaskForm):
     """An upheld objection sends the design back: to the plan or to the drawings."""
 
-    reason = _text(_("修改要求(将公开)"))
+    reason = _text(_("修改要求（将公开）"))
 
 
 class FundingForm(TaskForm):
@@ -84,7 +84,7 @@ class FundingForm(TaskForm):
 
     reason = _text(_("出资方案说明"))
     share_yuan = forms.DecimalField(
-        label=_("居民出资总额(元)"), min_value=0, max_digits=14, decimal_places=2, initial=0
+        label=_("居民出资总额（元）"), min_value=0, max_digits=14, decimal_places=2, initial=0
     )
 
 
@@ -116,7 +116,7 @@ class HandoverForm(TaskForm):
 
     keeper = forms.CharField(label=_("管理单位"), max_length=60)
     duties = _text(_("管理职责与服务标准"))
-    warranty_months = forms.IntegerField(label=_("质量保修期(月)"), min_value=1, max_value=120)
+    warranty_months = forms.IntegerField(label=_("质量保修期（月）"), min_value=1, max_value=120)
     agreement = UploadField(label=_("管理协议"), public=True, required=False)
 
 
@@ -136,7 +136,7 @@ class TenderDocumentsForm(TaskForm):
 class BidOpeningForm(TaskForm):
     """Who bid, read out in public. Fewer than three: tendered anew (Tender Law 28)."""
 
-    bidders = _text(_("投标单位及报价(每行一家)"), rows=6)
+    bidders = _text(_("投标单位及报价（每行一家）"), rows=6)
 
     def clean_bidders(self) -> list[str]:
         """One bidder a line, none twice."""
@@ -156,13 +156,13 @@ class EvaluationForm(TaskForm):
 
     members = forms.IntegerField(label=_("评标委员会人数"), min_value=1, max_value=99)
     experts = forms.IntegerField(label=_("其中技术、经济专家人数"), min_value=0, max_value=99)
-    candidates = _text(_("中标候选人(按名次,每行一家)"), rows=4)
+    candidates = _text(_("中标候选人（按名次，每行一家）"), rows=4)
     report = _text(_("评标意见"))
 
     FAULTS = {
-        "few": _("评标委员会成员应为五人以上(招标投标法第三十七条)。"),
-        "even": _("评标委员会成员人数应为单数(招标投标法第三十七条)。"),
-        "experts": _("专家不得少于成员总数的三分之二(招标投标法第三十七条)。"),
+        "few": _("评标委员会成员应为五人以上（招标投标法第三十七条）。"),
+        "even": _("评标委员会成员人数应为单数（招标投标法第三十七条）。"),
+        "experts": _("专家不得少于成员总数的三分之二（招标投标法第三十七条）。"),
     }
 
     def clean_candidates(self) -> list[str]:
@@ -170,7 +170,7 @@ class EvaluationForm(TaskForm):
         lines = [" ".join(line.split()) for line in self.cleaned_data["candidates"].splitlines()]
         candidates = [line for line in lines if line]
         if not candidates or len(set(candidates)) != len(candidates):
-            raise forms.ValidationError(_("请按名次每行填写一家,不得重复。"))
+            raise forms.ValidationError(_("请按名次每行填写一家，不得重复。"))
         return candidates
 
     def clean(self) -> dict[str, object]:
@@ -190,5 +190,5 @@ class AwardForm(TaskForm):
 
     winner = forms.CharField(label=_("中标单位"), max_length=80)
     price_yuan = forms.DecimalField(
-        label=_("中标价(元)"), min_value=0, max_digits=14, decimal_places=2
+        label=_("中标价（元）"), min_value=0, max_digits=14, decimal_places=2
     )

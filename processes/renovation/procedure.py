@@ -34,7 +34,7 @@ class Renovation(Procedure):
 
     code, version, number_prefix = "renovation", "2026.1", "RENO"
     title = _("老旧小区改造")
-    summary = _("问需、问计、问效:改不改、改什么、改得怎么样,由居民说了算。")
+    summary = _("问需、问计、问效：改不改、改什么、改得怎么样，由居民说了算。")
     opened_by = OFFICE
     overseers = OFFICE
 
@@ -255,5 +255,5 @@ class Renovation(Procedure):
 
     completed = Closing(_("办结"))
     unqualified = Closing(_("不符合改造条件"), good=False)
-    not_shortlisted = Closing(_("未入围,可申报下一轮"), good=False)
+    not_shortlisted = Closing(_("未入围，可申报下一轮"), good=False)
     shelved = Closing(_("搁置"), good=False)

@@ -38,7 +38,7 @@ class Tender(Procedure):
     bid_opening = (  # Tender Law 28: fewer than three bidders, tendered anew
         Task(title=_("开标"), by=OFFICE, form=forms.BidOpeningForm)
         .On("opened", this.evaluation, _("投标人达到三家"))
-        .On("anew", this.documents, _("投标人少于三家,重新招标"))
+        .On("anew", this.documents, _("投标人少于三家，重新招标"))
     )
     evaluation = Task(  # Tender Law 37: five or more, odd, two thirds experts
         title=_("评标"), by=OFFICE, form=forms.EvaluationForm

@@ -208,9 +208,7 @@ def test_a_case_keeps_the_version_that_it_was_opened_under(estate):
         old = acts.open_case(
             procedures.current("errand", clock.today()), estate, OFFICE, title="旧"
         )
-    new = acts.open_case(
-        procedures.current("errand", clock.today()), estate, OFFICE, title="新"
-    )
+    new = acts.open_case(procedures.current("errand", clock.today()), estate, OFFICE, title="新")
     assert (old.declared, new.declared) == (Errand, ErrandV2)
     walk(Case.objects.get(pk=old.pk))
     acts.perform(new, "write", "task.done", OFFICE, {"text": "新"})

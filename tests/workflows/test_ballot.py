@@ -87,9 +87,7 @@ def close(case, *, confirm=True):
     clock.set_now(at(9, month=7))
     sweep.sweep()
     if confirm:
-        acts.perform(
-            case, "ballot", "result.confirmed", COMMITTEE, {"reason": "询异期满无异议"}
-        )
+        acts.perform(case, "ballot", "result.confirmed", COMMITTEE, {"reason": "询异期满无异议"})
     return Case.objects.get(pk=case.pk)
 
 

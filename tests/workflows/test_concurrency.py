@@ -116,9 +116,9 @@ def test_two_at_once_on_one_step_one_is_told_it_is_done(case):
     with clock.at(NOON):
         results = in_threads(
             [
-                lambda text=text: acts.perform(
-                    case.pk, "write", "task.done", OFFICE, {"text": text}
-                ).record.seq
+                lambda text=text: (
+                    acts.perform(case.pk, "write", "task.done", OFFICE, {"text": text}).record.seq
+                )
                 for text in ("甲", "乙")
             ]
         )
@@ -130,9 +130,11 @@ def test_a_doubled_click_is_one_act(case):
     with clock.at(NOON):
         results = in_threads(
             [
-                lambda: acts.perform(
-                    case.pk, "write", "task.done", OFFICE, {"text": "甲"}, key="k"
-                ).record.seq
+                lambda: (
+                    acts.perform(
+                        case.pk, "write", "task.done", OFFICE, {"text": "甲"}, key="k"
+                    ).record.seq
+                )
             ]
             * 4
         )

@@ -65,12 +65,18 @@ def test_public_pages_open_without_an_account(client, case, address):
     assert client.get(address).status_code == 200
 
 
-@pytest.mark.parametrize("address", ["/cases/none/", "/procedures/none/", "/cases/ERR-2026-0001/records/99/", "/r/AAAAA/"])
+@pytest.mark.parametrize(
+    "address",
+    ["/cases/none/", "/procedures/none/", "/cases/ERR-2026-0001/records/99/", "/r/AAAAA/"],
+)
 def test_what_is_not_there_is_not_found(client, case, address):
     assert client.get(address).status_code == 404
 
 
-@pytest.mark.parametrize("address", ["/my/", "/inbox/", "/procedures/errand/open/", "/cases/ERR-2026-0001/do/write/task.done/"])
+@pytest.mark.parametrize(
+    "address",
+    ["/my/", "/inbox/", "/procedures/errand/open/", "/cases/ERR-2026-0001/do/write/task.done/"],
+)
 def test_pages_of_people_ask_to_sign_in(client, case, address):
     response = client.get(address)
     assert response.status_code == 302

@@ -1,4 +1,4 @@
-"""Cases and their steps: viewflow's process and task, with what the public needs to know of them."""
+"""Cases and their steps: viewflow's process and task, with what the public needs to know."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Community(models.Model):
-    """Where a case is held: an estate, a village, a sub-district. What stands there, others know."""
+    """Where a case is held: an estate, a village, a sub-district. What is there, others know."""
 
     KINDS: ClassVar = [("estate", _("小区")), ("village", _("村")), ("subdistrict", _("街道"))]
 

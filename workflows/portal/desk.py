@@ -38,7 +38,7 @@ class PaperForm(forms.Form):
 
     resident = forms.CharField(
         label=gettext_lazy("户室"),
-        help_text=gettext_lazy("按名册填写,例如 3号楼2单元501室。"),
+        help_text=gettext_lazy("按名册填写，例如 3号楼2单元501室。"),
         max_length=80,
     )
     happened_on = forms.DateField(
@@ -56,7 +56,7 @@ class PaperForm(forms.Form):
         for member in directory().members("households", self.case.community):
             if "".join(member.label.split()) == wanted:
                 return member.key
-        raise forms.ValidationError(_("名册中没有这一户,请核对后重填。"))
+        raise forms.ValidationError(_("名册中没有这一户，请核对后重填。"))
 
     def clean_happened_on(self) -> dt.date:
         """Not in the future."""
@@ -160,7 +160,7 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
 
 
 def _meant(request: HttpRequest, offer: Offer) -> Party:
-    """The capacity that the viewer chose, else the first; on paper the resident's, not yet known."""
+    """The capacity that the viewer chose, else the first; on paper not yet known."""
     if offer.paper:
         return Viewer(request.user, offer.case).on_paper(offer.step, offer.spec, "")
     chosen = request.POST.get("as") or request.GET.get("as", "")
@@ -397,7 +397,7 @@ def open_case(request: HttpRequest, code: str) -> HttpResponse:
         except acts.Refused as refused:
             form.add_error(None, str(refused))
         else:
-            messages.success(request, _("已立项,编号%(number)s。") % {"number": case.number})
+            messages.success(request, _("已立项，编号%(number)s。") % {"number": case.number})
             return redirect(case.get_absolute_url())
     return render(
         request,

@@ -1,4 +1,4 @@
-"""Words for codes in records: acts, fields of bodies, values. Codes are never translated in records."""
+"""Words for codes in records: acts, fields of bodies, values. Records hold codes only."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ ROLES: dict[str, Words] = {
 
 FIELDS: dict[str, Words] = {
     "adopted": _("采纳情况"),
-    "amount": _("金额(分)"),
+    "amount": _("金额（分）"),
     "before": _("原截止日期"),
     "channel": _("方式"),
     "class": _("类别"),
@@ -69,7 +69,7 @@ FIELDS: dict[str, Words] = {
     "phase": _("阶段"),
     "place": _("地点"),
     "provisional": _("暂定"),
-    "public_text": _("意见内容(已隐去个人信息)"),
+    "public_text": _("意见内容（已隐去个人信息）"),
     "reason": _("理由"),
     "result": _("结果"),
     "rule": _("计算规则"),

@@ -97,7 +97,7 @@ def append(
 ) -> Record:
     """Append one record to `case`, which the caller has locked; `flush` stores the new head.
 
-    `body` is public as it stands. Each value of `private` enters the record as a salted digest only.
+    `body` is public as it stands. Each value of `private` enters it as a salted digest only.
     Raises `TooLarge` beyond 65,535 bytes and `rfc8785.CanonicalizationError` for what is not JSON
     (floats are refused there as everywhere: numbers are integers, exact amounts are strings).
     """
@@ -191,7 +191,7 @@ def links(before: Record | None, record: Record) -> bool:
 
 
 def first_fault(case: Case) -> int | None:
-    """The first position at which the chain of a case does not hold, or None when all of it does."""
+    """The first position at which the chain of a case does not hold, or None when it does."""
     before: Record | None = None
     expected = 0
     for record in Record.objects.filter(case=case).order_by("seq").iterator(chunk_size=500):

@@ -15,7 +15,7 @@ from .opinion import Statement
 
 
 class BallotQuestion(models.Model):
-    """One question as it was posted; it never changes afterwards. `tally` holds the latest count."""
+    """One question as it was posted; it never changes. `tally` holds the latest count."""
 
     run = models.ForeignKey(StepRun, on_delete=models.PROTECT, related_name="questions")
     number = models.PositiveSmallIntegerField()

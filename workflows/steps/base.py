@@ -69,7 +69,7 @@ def act(
     page: bool = True,
     button: bool = True,
 ) -> Callable[[Callable[[Any, Act], Written]], Callable[[Any, Act], Written]]:
-    """Declare a method of a step to be an act, named as its record will be (``opinion.submitted``)."""
+    """Declare a method of a step to be an act, named as its record (``opinion.submitted``)."""
 
     def mark(method: Callable[[Any, Act], Written]) -> Callable[[Any, Act], Written]:
         spec = ActSpec(
@@ -260,7 +260,7 @@ class Step(Node):
         return {name: query.get(name) for name in query if name != "paper"}
 
     def beside(self, run: StepRun, spec: ActSpec, query: Any) -> dict[str, Any]:
-        """What the page of an act shows beside its form (the papers to sign, the opinion to answer);
+        """What the page of an act shows beside its form (papers to sign, opinions to answer);
         `query` is the page's query string. For those who may do the act; may hold clear values."""
         return {}
 

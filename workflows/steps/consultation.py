@@ -65,7 +65,7 @@ class OpinionForm(ActForm):
         label=_("态度"), choices=list(STANCES.items()), required=False, widget=forms.RadioSelect
     )
     text = forms.CharField(
-        label=_("意见或建议(不公开原文)"),
+        label=_("意见或建议（不公开原文）"),
         max_length=TEXT_MOST,
         required=False,
         widget=forms.Textarea(attrs={"rows": 6}),
@@ -83,7 +83,7 @@ class OpinionForm(ActForm):
         for item in step.items.values():
             groups.setdefault(str(item.grade_title), []).append((item.code, item.title))
         field: Any = self.fields["item"]
-        field.choices = [("", _("其他(请在下方写明)")), *groups.items()]
+        field.choices = [("", _("其他（请在下方写明）")), *groups.items()]
 
     def clean(self) -> dict[str, Any]:
         """Words are needed unless an item and yes or no say it all."""
@@ -94,7 +94,7 @@ class OpinionForm(ActForm):
         if not item and stance in ("want", "not_want"):
             self.add_error("item", _("请选择所指的改造项目。"))
         elif not text and not (item and stance in ("want", "not_want")):
-            self.add_error("text", _("请写明意见,或者选择项目并表明需要或不需要。"))
+            self.add_error("text", _("请写明意见，或者选择项目并表明需要或不需要。"))
         elif text and not any(sign.isalnum() for sign in text):
             self.add_error("text", _("请用文字写明意见。"))
         return {**data, "item": item, "stance": stance or ("other" if item else "")}
@@ -151,7 +151,7 @@ class SurveyForm(ActForm):
 class CloseForm(ActForm):
     """Why the office closes the consultation."""
 
-    reason = PublicText(label=_("说明(将公开)"), max_length=500)
+    reason = PublicText(label=_("说明（将公开）"), max_length=500)
 
 
 # --- the node ----------------------------------------------------------------------------------
@@ -256,11 +256,11 @@ class Consultation(Answering):
         row, _made = HouseholdReturn.objects.get_or_create(run=run, party_key=data["household"])
         result, on = data["result"], data["on"]
         if row.life in ("answered", "returned") or row.life == result == "refused":
-            raise refuse(_("该户已有记录,无需再登记。"), field="household", code="duplicate")
+            raise refuse(_("该户已有记录，无需再登记。"), field="household", code="duplicate")
         if row.life == "refused" and result == "not_met":
             raise refuse(_("该户已登记为拒绝填写。"), field="result", code="duplicate")
         if result == "not_met" and row.last_on == on:
-            raise refuse(_("同一天的未遇只计一次,请改日再访。"), field="on", code="duplicate")
+            raise refuse(_("同一天的未遇只计一次，请改日再访。"), field="on", code="duplicate")
         {"returned": row.returned, "refused": row.refused, "not_met": row.not_met}[result]()
         row.visits += 1
         row.last_on = max(on, row.last_on or on)
@@ -293,9 +293,9 @@ class Consultation(Answering):
         run, now = doing.open_run, doing.at
         outcome = doing.data.get("outcome") or next(iter(self.outcomes_to))
         if run.phase == CLOSED and run.data.get("outcome") == outcome:
-            raise refuse(_("征求意见已经结束,正在等待答复完成。"), code="duplicate")
+            raise refuse(_("征求意见已经结束，正在等待答复完成。"), code="duplicate")
         if run.phase != CLOSED and not self._may_close(run, now):
-            raise refuse(_("征求意见时间未满,不能提前结束。"), code="early")
+            raise refuse(_("征求意见时间未满，不能提前结束。"), code="early")
         early = run.phase != CLOSED and not _term_over(run, now)
         run.phase = CLOSED
         run.data = {**run.data, "outcome": outcome}
@@ -307,7 +307,7 @@ class Consultation(Answering):
         """The run, if it still takes opinions."""
         run = doing.open_run
         if run.phase == CLOSED:
-            raise refuse(_("征求意见已经结束,不能再提交。"), code="late")
+            raise refuse(_("征求意见已经结束，不能再提交。"), code="late")
         return run
 
     def _account_for(self, run: StepRun, key: str) -> None:

@@ -147,7 +147,7 @@ class Ledger(Step):
     """Entries of several `kinds`, kept until the office closes the ledger.
 
     A ledger that is opened again (a back edge) goes on with the entries it has. `dues` names the
-    kind of which each household gets an entry by one act. `closing_guard` says what else is missing.
+    kind of which each household gets an entry by one act. `closing_guard` says what else lacks.
     """
 
     kind = "ledger"
@@ -416,7 +416,7 @@ class Ledger(Step):
 
     # --- reading
     def page(self, run: StepRun) -> dict[str, Any]:
-        """Totals by kind and state, a series for a plot, and what the public may read of entries."""
+        """Totals by kind and state, series for plots, and what the public may read."""
         case = run.process
         entries = (
             self.entries(case)

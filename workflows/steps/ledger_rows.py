@@ -35,7 +35,7 @@ class LedgerEntry(models.Model):
     state = FSMField(_("状态"), protected=True)
     standing = FSMField(_("效力"), default="stands", protected=True)
     on = models.DateField(_("日期"))
-    amount = models.BigIntegerField(_("金额(分)"), null=True)
+    amount = models.BigIntegerField(_("金额（分）"), null=True)
     value = models.IntegerField(_("数值"), null=True)
     public = models.JSONField(default=dict)
     private = models.JSONField(default=dict)

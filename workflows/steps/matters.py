@@ -1,4 +1,4 @@
-"""Acts on the case as a whole: suspension, correction, an opinion that came too late for its step."""
+"""Acts on the case as a whole: suspension, correction, a late opinion."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ReasonForm(ActForm):
     """A reason, which is published."""
 
     reason = forms.CharField(
-        label=_("原因(将公开)"), max_length=300, widget=forms.Textarea(attrs={"rows": 4})
+        label=_("原因（将公开）"), max_length=300, widget=forms.Textarea(attrs={"rows": 4})
     )
 
 
@@ -27,7 +27,7 @@ class CorrectionForm(ActForm):
 
     seq = forms.IntegerField(label=_("记录序号"), min_value=0)
     text = forms.CharField(
-        label=_("更正内容(将公开)"), max_length=1000, widget=forms.Textarea(attrs={"rows": 4})
+        label=_("更正内容（将公开）"), max_length=1000, widget=forms.Textarea(attrs={"rows": 4})
     )
 
     def clean_seq(self) -> int:

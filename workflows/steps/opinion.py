@@ -37,7 +37,7 @@ OUTCOMES: dict[str, Words] = {
     "adopted": _("采纳"),
     "partly": _("部分采纳"),
     "not_adopted": _("未采纳"),
-    "out_of_scope": _("不属于本事项,已转办"),
+    "out_of_scope": _("不属于本事项，已转办"),
 }
 STANCES: dict[str, Words] = {"want": _("需要"), "not_want": _("不需要"), "other": _("其他意见")}
 
@@ -181,7 +181,7 @@ class PublicText(forms.CharField):
         if not text:
             return text
         if self.meaning and not says_something(text):
-            raise forms.ValidationError(_("请写明具体内容,不能只写“无”“同上”等字样。"))
+            raise forms.ValidationError(_("请写明具体内容，不能只写“无”“同上”等字样。"))
         require_clear(text)
         return text
 
@@ -190,7 +190,7 @@ def require_clear(text: str, names: Iterable[str] = ()) -> None:
     """Refuse a text in which something personal is left; raises ValidationError."""
     if not masking.is_clear(text, names):
         raise forms.ValidationError(
-            _("文字中还有姓名、电话、证件号、邮箱、门牌或车牌等个人信息,请先用*号遮盖再提交。"),
+            _("文字中还有姓名、电话、证件号、邮箱、门牌或车牌等个人信息，请先用*号遮盖再提交。"),
             code="personal",
         )
 
@@ -214,7 +214,7 @@ class Keys(forms.TypedMultipleChoiceField):
         keys = sorted(set(super().clean(value)))
         if len(keys) > AT_ONCE:
             raise forms.ValidationError(
-                _("一次最多办理%(most)s条,请分批办理。") % {"most": AT_ONCE}
+                _("一次最多办理%(most)s条，请分批办理。") % {"most": AT_ONCE}
             )
         return keys
 
@@ -223,12 +223,12 @@ class AnswerForm(ActForm):
     """What every answer holds: a reason, and the wording of the text that the public will read."""
 
     public_text = PublicText(
-        label=_("公开的意见内容(已遮盖个人信息)"),
+        label=_("公开的意见内容（已遮盖个人信息）"),
         max_length=TEXT_MOST,
         required=False,
         meaning=False,
     )
-    reason = PublicText(label=_("理由(将公开)"), max_length=REASON_MOST)
+    reason = PublicText(label=_("理由（将公开）"), max_length=REASON_MOST)
 
     def check_public(self, rows: Sequence[Opinion] | Sequence[Any]) -> None:
         """No author's name is in what will be public; what they wrote is not left out."""
@@ -250,10 +250,10 @@ class ReplyForm(AnswerForm):
         label=_("处理结果"), choices=list(OUTCOMES.items()), widget=forms.RadioSelect
     )
     referral = PublicText(
-        label=_("转办去向(不属于本事项时填写)"), max_length=200, required=False, rows=1
+        label=_("转办去向（不属于本事项时填写）"), max_length=200, required=False, rows=1
     )
     publish_photos = forms.BooleanField(
-        label=_("所附照片和材料不含个人信息,可以公开"), required=False
+        label=_("所附照片和材料不含个人信息，可以公开"), required=False
     )
     field_order = ["opinions", "outcome", "public_text", "reason", "referral"]
 
@@ -262,7 +262,7 @@ class ReplyForm(AnswerForm):
         data: dict[str, Any] = super().clean() or {}
         out = data.get("outcome") == "out_of_scope"
         if out and not data.get("referral") and "referral" not in self.errors:
-            self.add_error("referral", _("不属于本事项的,请写明转给了哪个单位。"))
+            self.add_error("referral", _("不属于本事项的，请写明转给了哪个单位。"))
         if not out:
             data["referral"] = ""
         return data
@@ -276,7 +276,7 @@ class ReplyCorrectionForm(ReplyForm):
     reply = forms.IntegerField(
         label=_("原答复"), min_value=1, max_value=LARGEST, widget=forms.HiddenInput
     )
-    why = PublicText(label=_("更正原因(将公开)"), max_length=300, rows=2)
+    why = PublicText(label=_("更正原因（将公开）"), max_length=300, rows=2)
 
 
 class WithdrawalForm(ActForm):
@@ -334,10 +334,10 @@ class Answering(Step):
             self.scope(doing.case, doing.run).filter(pk__in=keys).select_related("record")
         )
         if len(opinions) != len(keys):
-            raise refuse(_("所选意见不属于本环节,请刷新后重试。"), field="opinions")
+            raise refuse(_("所选意见不属于本环节，请刷新后重试。"), field="opinions")
         done = [opinion for opinion in opinions if opinion.life != "submitted"]
         if done:
-            message = _("所选意见中有%(count)s条已经答复或者撤回,请刷新后重试。") % {
+            message = _("所选意见中有%(count)s条已经答复或者撤回，请刷新后重试。") % {
                 "count": len(done)
             }
             raise refuse(message, field="opinions", code="duplicate")
@@ -365,9 +365,9 @@ class Answering(Step):
             .first()
         )
         if old is None or old.record is None:
-            raise refuse(_("没有找到原答复,请刷新后重试。"), field="reply")
+            raise refuse(_("没有找到原答复，请刷新后重试。"), field="reply")
         if hasattr(old, "corrected_by"):
-            raise refuse(_("该答复已经更正,请更正最新的答复。"), field="reply", code="duplicate")
+            raise refuse(_("该答复已经更正，请更正最新的答复。"), field="reply", code="duplicate")
         opinions = list(Opinion.objects.filter(reply=old).select_related("record"))
         doing.form.check_public(opinions)
         reply = self.write_reply(doing, doing.data["outcome"], corrects=old)
@@ -394,7 +394,7 @@ class Answering(Step):
             raise refuse(_("只能撤回自己提交的意见。"), field="opinion")
         if opinion.life != "submitted":
             raise refuse(
-                _("该意见已经答复或者撤回,不能再撤回。"), field="opinion", code="closed_step"
+                _("该意见已经答复或者撤回，不能再撤回。"), field="opinion", code="closed_step"
             )
         opinion.withdraw()
         Opinion.objects.filter(pk=opinion.pk).update(life=opinion.life)
@@ -433,9 +433,11 @@ def write_opinion(
     )
     if found := list(before):
         if mark in found:
-            raise refuse(_("同样的意见已经提交过,无需重复提交。"), code="duplicate")
+            raise refuse(_("同样的意见已经提交过，无需重复提交。"), code="duplicate")
         raise refuse(
-            _("您已对该项目表明态度;如需改变,请先撤回原来的意见。"), field="item", code="duplicate"
+            _("您已对该项目表明态度；如需改变，请先撤回原来的意见。"),
+            field="item",
+            code="duplicate",
         )
     return Opinion.objects.create(
         case=case,

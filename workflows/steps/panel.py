@@ -38,7 +38,7 @@ from .panel_rules import (
 __all__ = ["Criterion", "Panel", "Recusal", "Score", "Seat", "SeatSpec", "Signature"]
 
 DECISIONS: dict[str, Words] = {"approve": _("同意"), "return": _("退回补正"), "reject": _("不同意")}
-PASSING: dict[str, Words] = {"approve": _("合格"), "return": _("不合格,需要整改")}
+PASSING: dict[str, Words] = {"approve": _("合格"), "return": _("不合格，需要整改")}
 
 
 class Seat(models.Model):
@@ -145,12 +145,12 @@ class SignatureForm(ActForm):
 
     decision = forms.ChoiceField(label=_("意见"), widget=forms.RadioSelect)
     reason = PublicText(
-        label=_("理由(不同意、退回或者不合格时必填,将公开)"), max_length=1000, required=False
+        label=_("理由（不同意、退回或者不合格时必填，将公开）"), max_length=1000, required=False
     )
     remarks = PublicText(
-        label=_("备注(将公开)"), max_length=1000, required=False, meaning=False, rows=2
+        label=_("备注（将公开）"), max_length=1000, required=False, meaning=False, rows=2
     )
-    papers = UploadField(label=_("签字页或审查材料(将公开)"), required=False, public=True, most=5)
+    papers = UploadField(label=_("签字页或审查材料（将公开）"), required=False, public=True, most=5)
 
     @property
     def panel(self) -> Panel:
@@ -165,12 +165,12 @@ class SignatureForm(ActForm):
             choices = [(seat.code, seat.title) for seat in seats]
             self.fields["seat"] = forms.ChoiceField(label=_("席位"), choices=choices)
         for line in self.panel.sheet:
-            label = _("%(title)s(0至%(max)s分)") % {"title": line.title, "max": line.max}
+            label = _("%(title)s（0至%(max)s分）") % {"title": line.title, "max": line.max}
             self.fields[f"score_{line.code}"] = forms.IntegerField(
                 label=label, min_value=0, max_value=line.max
             )
         for line in self.panel.sheet:
-            label = _("%(title)s的不合格情况(合格不填)") % {"title": line.title}
+            label = _("%(title)s的不合格情况（合格不填）") % {"title": line.title}
             self.fields[f"failed_{line.code}"] = PublicText(
                 label=label, max_length=200, required=False, rows=2
             )
@@ -186,7 +186,7 @@ class SignatureForm(ActForm):
         if decision == "approve" and failed:
             self.add_error(
                 "decision",
-                _("已填写不合格情况,不能同时选择“%(approve)s”。")
+                _("已填写不合格情况，不能同时选择“%(approve)s”。")
                 % {"approve": self.panel.decisions["approve"]},
             )
         if (
@@ -211,13 +211,13 @@ class SignatureForm(ActForm):
 class CorrectedSignatureForm(SignatureForm):
     """A signature given anew, with why."""
 
-    why = PublicText(label=_("更正原因(将公开)"), max_length=300, rows=2)
+    why = PublicText(label=_("更正原因（将公开）"), max_length=300, rows=2)
 
 
 class RecusalForm(ActForm):
     """Why one stands back; and from which seat, where one's role has several."""
 
-    reason = PublicText(label=_("回避理由(将公开,不写姓名)"), max_length=300)
+    reason = PublicText(label=_("回避理由（将公开，不写姓名）"), max_length=300)
 
     def setup(self) -> None:
         """A choice of the seat."""
@@ -236,7 +236,7 @@ class Panel(Step):
     `attend` is the share of seats that must sign; seats that stand back do not count. Without it
     every required seat must. It is decided as soon as every seat has signed; when the term has run
     out, with the share that must attend; and before, by its convener, once every required seat has
-    signed. Source: catalogue of procedures, 1 (joint review two thirds; acceptance all six parties).
+    signed. Source: catalogue, 1 (joint review two thirds; acceptance all six parties).
     """
 
     kind = "panel"
@@ -301,7 +301,7 @@ class Panel(Step):
         seat = self._chosen(doing, seats)
         mine = _seats_of_party(doing, seats)
         if seat in mine and seat.life == "signed":
-            raise refuse(_("您已经签字;如需修改,请办理“更正签字”。"), code="duplicate")
+            raise refuse(_("您已经签字；如需修改，请办理“更正签字”。"), code="duplicate")
         if seat.life == "signed":
             raise refuse(_("该席位已经由他人签字。"), field="seat", code="duplicate")
         if mine:
@@ -314,7 +314,7 @@ class Panel(Step):
         """Correct one's own signature before the panel closes; the former stays in the record."""
         seats = _seats_of_party(doing, self._rows(doing.open_run))
         if not seats:
-            raise refuse(_("您还没有签字,请先签字。"), code="closed_step")
+            raise refuse(_("您还没有签字，请先签字。"), code="closed_step")
         return self._written(doing, seats[0], former=seats[0].signature)
 
     @act("panel.recused", title=_("回避"), by="participants", form=RecusalForm)
@@ -374,12 +374,12 @@ class Panel(Step):
         ]
         sitting = [seat for seat in seats if seat.life != "recused"]
         if not sitting:
-            return [_("所有席位都已回避,请另派人员签字")]
+            return [_("所有席位都已回避，请另派人员签字")]
         signed = sum(seat.life == "signed" for seat in sitting)
         if self.attend is not None and not quorate(signed, len(sitting), self.attend):
             least = needed(len(sitting), self.attend)
             lines.append(
-                _("至少需要%(least)s个席位签字,现有%(signed)s个")
+                _("至少需要%(least)s个席位签字，现有%(signed)s个")
                 % {"least": least, "signed": signed}
             )
         return lines
@@ -447,7 +447,7 @@ class Panel(Step):
         if account := _account(doing):
             same |= Q(user_id=account)
         if Recusal.objects.filter(same, seat__run=doing.open_run).exists():
-            raise refuse(_("您已经回避,不能再为本环节签字。"), code="wrong_party")
+            raise refuse(_("您已经回避，不能再为本环节签字。"), code="wrong_party")
 
     def _written(self, doing: Act, seat: Seat, former: Signature | None = None) -> Written:
         form: SignatureForm = doing.form

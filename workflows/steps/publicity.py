@@ -56,7 +56,7 @@ class PostingForm(ActForm):
 
     places = forms.MultipleChoiceField(label=_("张贴地点"))
     photos = UploadField(
-        label=_("张贴照片(每处一张,顺序与地点一致)"), most=40, public=True, pictures_only=True
+        label=_("张贴照片（每处一张，顺序与地点一致）"), most=40, public=True, pictures_only=True
     )
 
     def setup(self) -> None:
@@ -73,7 +73,7 @@ class PostingForm(ActForm):
             return data
         data["places"] = list(dict.fromkeys(data["places"]))
         if len(data["photos"]) != len(data["places"]):
-            self.add_error("photos", _("每处张贴地点须有一张照片,照片数与地点数应当一致。"))
+            self.add_error("photos", _("每处张贴地点须有一张照片，照片数与地点数应当一致。"))
         return data
 
 
@@ -82,12 +82,12 @@ class ObjectionForm(ActForm):
 
     ground = forms.ChoiceField(label=_("理由类别"), choices=list(GROUNDS.items()))
     text = forms.CharField(
-        label=_("异议内容(不公开原文)"),
+        label=_("异议内容（不公开原文）"),
         max_length=TEXT_MOST,
         widget=forms.Textarea(attrs={"rows": 6}),
     )
     papers = UploadField(label=_("证明材料"), required=False, most=9)
-    as_opinion = forms.BooleanField(label=_("公示期已过的,作为意见提交"), required=False)
+    as_opinion = forms.BooleanField(label=_("公示期已过的，作为意见提交"), required=False)
 
     def clean_text(self) -> str:
         """Words, not signs."""
@@ -118,7 +118,7 @@ class ObjectionWithdrawalForm(ActForm):
 class StopForm(ActForm):
     """Why the notice is taken down before its term."""
 
-    reason = PublicText(label=_("原因(将公开)"), max_length=500)
+    reason = PublicText(label=_("原因（将公开）"), max_length=500)
 
 
 # --- the node ----------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ class Publicity(Answering):
         )
         if len(set(marks)) < len(marks) or before.exists():
             raise refuse(
-                _("同一张照片不能重复使用,请为每处张贴地点分别拍照。"),
+                _("同一张照片不能重复使用，请为每处张贴地点分别拍照。"),
                 field="photos",
                 code="duplicate",
             )
@@ -250,12 +250,14 @@ class Publicity(Answering):
         """Object to the notice; after the term the same act hands it in as an opinion."""
         run, data = doing.open_run, doing.data
         if run.phase == POSTING or run.ends_at is None:
-            raise refuse(_("公示期自全部地点张贴完毕之日开始,请在公示期内提出异议。"), code="early")
+            raise refuse(
+                _("公示期自全部地点张贴完毕之日开始，请在公示期内提出异议。"), code="early"
+            )
         body = {"ground": data["ground"], "files": len(doing.files)}
         if doing.at >= run.ends_at:
             if not data["as_opinion"]:
                 raise refuse(
-                    _("公示期已过,不能再提异议;可以勾选“作为意见提交”,同样会得到答复。"),
+                    _("公示期已过，不能再提异议；可以勾选“作为意见提交”，同样会得到答复。"),
                     field="as_opinion",
                     code="late",
                 )
@@ -264,7 +266,7 @@ class Publicity(Answering):
         mark = fingerprint(doing.case, data["ground"], data["text"])
         mine = Objection.objects.filter(run=run, party_key=doing.party.key, fingerprint=mark)
         if mine.exclude(life="withdrawn").exists():
-            raise refuse(_("同样的异议已经提出过,无需重复提交。"), code="duplicate")
+            raise refuse(_("同样的异议已经提出过，无需重复提交。"), code="duplicate")
         due = terms.end_of(self.verify, doing.at, calendars.current())
         objection = Objection.objects.create(
             case=doing.case,
@@ -290,10 +292,10 @@ class Publicity(Answering):
             Objection.objects.filter(run=doing.run, pk__in=keys).select_related("record")
         )
         if len(objections) != len(keys):
-            raise refuse(_("所选异议不属于本环节,请刷新后重试。"), field="objections")
+            raise refuse(_("所选异议不属于本环节，请刷新后重试。"), field="objections")
         if any(objection.life != "raised" for objection in objections):
             raise refuse(
-                _("所选异议中有的已经核查或者撤回,请刷新后重试。"),
+                _("所选异议中有的已经核查或者撤回，请刷新后重试。"),
                 field="objections",
                 code="duplicate",
             )
@@ -324,7 +326,7 @@ class Publicity(Answering):
             raise refuse(_("只能撤回自己提出的异议。"), field="objection")
         if objection.life != "raised":
             raise refuse(
-                _("该异议已经核查或者撤回,不能再撤回。"), field="objection", code="closed_step"
+                _("该异议已经核查或者撤回，不能再撤回。"), field="objection", code="closed_step"
             )
         objection.withdraw()
         Objection.objects.filter(pk=objection.pk).update(life=objection.life)
@@ -335,7 +337,7 @@ class Publicity(Answering):
         """End before the term, because an objection is right: a new notice will stand in full."""
         run = doing.open_run
         if not self._upheld(run):
-            raise refuse(_("没有成立的异议,公示应当满期。"), code="early")
+            raise refuse(_("没有成立的异议，公示应当满期。"), code="early")
         if missing := self.unmet(run):
             raise refuse(missing[0], code="unmet")
         return Written({"reason": doing.data["reason"]}, outcome="upheld")

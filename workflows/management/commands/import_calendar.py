@@ -33,7 +33,7 @@ class Command(BaseCommand):
         try:
             data = options["file"].read_bytes()
         except OSError as error:
-            raise CommandError(_("无法读取文件:%(why)s") % {"why": error.strerror}) from error
+            raise CommandError(_("无法读取文件：%(why)s") % {"why": error.strerror}) from error
         try:
             loaded = calendars.import_year(
                 data,
@@ -44,6 +44,6 @@ class Command(BaseCommand):
         except calendars.CalendarRefused as refused:
             raise CommandError(str(refused)) from refused
         if not loaded:
-            self.stdout.write(_("与已载入的内容相同,没有改变。"))
+            self.stdout.write(_("与已载入的内容相同，没有改变。"))
         for year in sorted(loaded):
             self.stdout.write(_("已载入%(year)s年的放假安排。") % {"year": year})
