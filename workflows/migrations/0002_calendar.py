@@ -1,11 +1,14 @@
 """The calendar of the years that are announced."""
 
+from typing import Any
+
 from django.db import migrations
 
 from workflows import calendars
 
 
-def load(apps, schema_editor):
+def load(apps: Any, _schema_editor: Any) -> None:
+    """Load what the calendar package knows."""
     calendars.seed(apps)
 
 

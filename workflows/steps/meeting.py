@@ -218,7 +218,7 @@ class Meeting(Step):
             agenda=data["agenda"],
             places=data["places"],
         )
-        body = {
+        body: dict[str, Any] = {
             "starts_at": timezone.localtime(session.starts_at).isoformat(timespec="minutes"),
             "place": session.place,
             "agenda": session.agenda,
