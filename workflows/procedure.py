@@ -48,7 +48,7 @@ class Procedure(Flow):
     code: ClassVar[str] = ""
     version: ClassVar[str] = ""
     number_prefix: ClassVar[str] = ""
-    effective_from: ClassVar[dt.date] = dt.date(2026, 1, 1)
+    effective_from: ClassVar[dt.date] = dt.date(2025, 1, 1)
     title: ClassVar[Words] = ""
     summary: ClassVar[Words] = ""
     source: ClassVar[Words] = ""

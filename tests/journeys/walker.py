@@ -97,7 +97,7 @@ class Walker:
         if "/done/" not in self.page.url:
             shown = self.page.locator("main").inner_text()
             raise AssertionError(f"{path} was not accepted:\n{shown[:3000]}")
-        return self.page.locator(".receipt .code").first.inner_text().strip()
+        return self.page.locator(".receipt-code").first.inner_text().strip()
 
     def refused(self, path: str, data: dict[str, Any] | None = None) -> str:
         """The same for an act that must be refused: what the page says."""
