@@ -723,6 +723,7 @@ def test_the_feedback_book_has_everything_but_the_author(needs):
         "referral",
         "wording",
         "replied_at",
+        "reply_pk",
         "reply_seq",
     }
     assert TEXT not in str(rows)
