@@ -1,0 +1,172 @@
+"""Uploads: judged by their bytes, stripped of what cameras add, refused with what to do."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+import zlib
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import SimpleUploadedFile
+from PIL import Image
+
+from workflows import uploads
+
+PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
+
+
+def picture(kind="JPEG", mode="RGB", size=(40, 30), **save) -> bytes:
+    out = io.BytesIO()
+    Image.new(mode, size, 128 if mode in ("L", "P", "I;16") else None).save(out, kind, **save)
+    return out.getvalue()
+
+
+def upload(content: bytes, name: str = "甲.jpg", kind: str = "image/jpeg") -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, content, kind)
+
+
+def zipped() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("a.txt", "a")
+    return out.getvalue()
+
+
+def huge_png() -> bytes:
+    """A PNG of a few bytes that says it has 100,000 by 100,000 pixels."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        body = name + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 100))
+        + chunk(b"IEND", b"")
+    )
+
+
+BAD = [
+    ("empty", b"", "空的"),
+    ("text", "你好".encode() * 20, "照片"),
+    ("html", b"<!doctype html><script>alert(1)</script>", "照片"),
+    ("svg", b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "照片"),
+    ("exe", b"MZ" + b"\0" * 200, "照片"),
+    ("zip", zipped(), "照片"),
+    ("gif", picture("GIF", "P"), "照片"),
+    ("bmp", picture("BMP"), "照片"),
+    ("tiff", picture("TIFF"), "照片"),
+    ("cut jpeg", picture(size=(400, 300), quality=95)[:300], "照片"),
+    ("cut png", picture("PNG", size=(400, 300))[:60], "照片"),
+    ("only a header", b"\xff\xd8\xff\xe0", "照片"),
+    ("huge png", huge_png(), "照片"),
+    ("cut pdf", PDF[:30], "PDF"),
+    ("pdf with script", PDF.replace(b"/Catalog", b"/Catalog/JavaScript"), "脚本"),
+    ("pdf with short script", PDF.replace(b"/Catalog", b"/Catalog/JS (app.alert)"), "脚本"),
+    ("pdf that launches", PDF.replace(b"/Catalog", b"/Catalog/Launch"), "脚本"),
+    ("pdf with a file inside", PDF.replace(b"/Catalog", b"/Catalog/EmbeddedFile"), "脚本"),
+]
+
+
+@pytest.mark.parametrize(("content", "words"), [row[1:] for row in BAD], ids=[r[0] for r in BAD])
+def test_a_bad_file_is_refused_with_what_to_do(content, words):
+    with pytest.raises(ValidationError) as refused:
+        uploads.checked(upload(content))
+    assert words in refused.value.messages[0]
+
+
+def test_a_file_beyond_the_limit_is_refused_before_it_is_read(settings):
+    settings.SANWEN_UPLOAD_MAX_BYTES = 100
+    with pytest.raises(ValidationError) as refused:
+        uploads.checked(upload(picture(size=(500, 500))))
+    assert "压缩" in refused.value.messages[0]
+
+
+GOOD = [
+    ("jpeg", picture(), "image/jpeg"),
+    ("grey", picture(mode="L"), "image/jpeg"),
+    ("cmyk", picture(mode="CMYK"), "image/jpeg"),
+    ("png", picture("PNG"), "image/png"),
+    ("palette", picture("PNG", "P"), "image/png"),
+    ("transparent", picture("PNG", "RGBA"), "image/png"),
+    ("16 bit", picture("PNG", "I;16"), "image/png"),
+    ("webp", picture("WEBP"), "image/webp"),
+    ("pdf", PDF, "application/pdf"),
+]
+
+
+@pytest.mark.parametrize(("content", "kind"), [row[1:] for row in GOOD], ids=[r[0] for r in GOOD])
+def test_a_good_file_is_kept_as_what_it_is_whatever_its_name_says(content, kind):
+    found, media_type, extension = uploads.checked(
+        upload(content, "../../etc/王某某 身份证.exe", "text/html")
+    )
+    assert media_type == kind
+    assert extension in ("jpg", "png", "webp", "pdf")
+    assert found
+
+
+def test_where_and_with_what_a_picture_was_taken_is_gone():
+    exif = Image.Exif()
+    exif[0x010F] = "某牌手机"
+    exif.get_ifd(0x8825)[1] = "N"
+    content, _type, _extension = uploads.checked(upload(picture(exif=exif)))
+    with Image.open(io.BytesIO(content)) as clean:
+        assert not clean.getexif()
+    assert "某牌手机".encode() not in content
+
+
+def test_a_picture_lying_on_its_side_is_turned_before_its_note_is_gone():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content, _type, _extension = uploads.checked(upload(picture(size=(40, 30), exif=exif)))
+    with Image.open(io.BytesIO(content)) as clean:
+        assert clean.size == (30, 40)
+
+
+def test_what_hides_behind_a_picture_is_gone():
+    tail = b"<script>alert(1)</script>" + zipped()
+    content, _type, _extension = uploads.checked(upload(picture() + tail))
+    assert b"<script>" not in content
+    assert b"PK\x03\x04" not in content
+
+
+def test_notes_inside_a_png_are_gone():
+    from PIL.PngImagePlugin import PngInfo
+
+    notes = PngInfo()
+    notes.add_text("author", "somebody")
+    content, _type, _extension = uploads.checked(upload(picture("PNG", pnginfo=notes)))
+    assert b"somebody" not in content
+
+
+def test_a_very_large_picture_is_made_smaller():
+    content, _type, _extension = uploads.checked(upload(picture(size=(6000, 3000))))
+    with Image.open(io.BytesIO(content)) as clean:
+        assert max(clean.size) == uploads.MAX_SIDE
+
+
+def test_a_field_for_pictures_takes_no_pdf():
+    field = uploads.UploadField(label="照片", pictures_only=True)
+    with pytest.raises(ValidationError):
+        field.clean([upload(PDF)])
+
+
+def test_too_many_files_are_refused():
+    field = uploads.UploadField(label="照片", most=2)
+    with pytest.raises(ValidationError) as refused:
+        field.clean([upload(picture(size=(10 + n, 10))) for n in range(3)])
+    assert "2" in refused.value.messages[0]
+
+
+@pytest.mark.django_db
+def test_a_kept_file_has_a_name_of_ours(tmp_path, settings):
+    settings.MEDIA_ROOT = tmp_path
+    found = uploads.UploadField(label="照片").clean([upload(picture(), "王某某.jpg")])
+    kept = uploads.keep(found, None)[0]
+    assert "王某某" not in kept.file.name
+    assert kept.sha256
+    assert kept.label == "照片"
