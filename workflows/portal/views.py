@@ -212,8 +212,9 @@ def receipt(request: HttpRequest, code: str = "") -> HttpResponse:
         )
     status = 404 if code and trace is None else 200
     response = render(request, "portal/receipt.html", context(request, **page), status=status)
-    # The address holds a secret: no other site and no cache may learn it.
-    response["Referrer-Policy"] = "no-referrer"
+    # The address holds a secret: no referrer, not even our own, and no cache may hold it. (With
+    # no-referrer browsers send "Origin: null", which every form of the page would fail on.)
+    response["Referrer-Policy"] = "strict-origin"
     response["Cache-Control"] = "no-store"
     response["X-Robots-Tag"] = "noindex"
     return response

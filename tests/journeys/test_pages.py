@@ -1,0 +1,157 @@
+"""Every page of a whole case: reachable by all three kinds of people, in both languages."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from processes.renovation.story import Cast, Story
+from workflows import clock
+from workflows.models import Case, StepRun
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+START = dt.datetime(2025, 3, 3, 9, tzinfo=clock.SHANGHAI)
+
+
+@pytest.fixture
+def cast(town) -> Cast:
+    """The people of the town in their parts."""
+    keys = {name: person.pk for name, person in town.staff.items()}
+    return Cast(
+        office=keys["office"],
+        committee=keys["residents_committee"],
+        owners_committee=keys["owners_committee"],
+        designer=keys["designer"],
+        contractor=keys["contractor"],
+        supervisor=keys["supervisor"],
+        resident_supervisor=keys["resident_supervisor"],
+        representative=keys["residents_representative"],
+        reviewers={seat: keys[seat] for seat in ("housing", "planning", "finance", "community")},
+    )
+
+
+def story(town, cast, stage: str) -> Story:
+    told = Story(town.community, cast, START, title="示范小区改造", demo=True)
+    return told.until(stage)
+
+
+def sound(walker, paths: list[str]) -> None:
+    """Each page answers, fits a phone, and gives axe nothing to find."""
+    axe = Axe()
+    for path in paths:
+        walker.go(path)
+        walker.fits()
+        found = axe.run(walker.page, options={"resultTypes": ["violations"]})
+        assert found.violations_count == 0, f"{path}\n{found.generate_report()}"
+
+
+def public_pages(case: Case) -> list[str]:
+    runs = StepRun.objects.filter(process=case).exclude(name__in=("opening",))
+    steps = {run.name: run.pk for run in runs if hasattr(run.flow_task, "kind")}
+    base = f"/cases/{case.number}/"
+    child = Case.objects.filter(parent__process=case).first()
+    return [
+        "/",
+        "/cases/",
+        "/search/?q=没有",
+        "/procedures/",
+        "/procedures/renovation/",
+        "/verify/",
+        "/r/",
+        "/accessibility/",
+        "/accounts/login/",
+        "/accounts/signup/",
+        base,
+        base + "records/",
+        base + "records/3/",
+        *(f"{base}steps/{key}/" for key in steps.values()),
+        *([f"/cases/{child.number}/"] if child else []),
+    ]
+
+
+def test_every_public_page_of_a_finished_case_is_accessible(town, cast, walker):
+    told = Story(town.community, cast, START, title="示范小区改造", demo=True).finish()
+    case = Case.objects.get(pk=told.case.pk)
+    assert case.outcome == "completed"
+    sound(walker(None), public_pages(case))
+
+
+def test_pages_in_english_have_no_chinese_but_what_people_wrote(town, cast, walker):
+    told = story(town, cast, "design_publicity")
+    case = Case.objects.get(pk=told.case.pk)
+    reader = walker(None, language="en-GB")
+    written = re.compile(
+        "|".join(["示范", "简体", "中文", "三问", "问需", "问计", "问效", "号楼", "单元", "室"])
+    )
+    for path in ["/", "/cases/", "/procedures/", "/procedures/renovation/", "/verify/", "/r/"]:
+        reader.go(path)
+        for line in reader.page.locator("main").inner_text().splitlines():
+            if re.search("[\u4e00-\u9fff]", line):
+                assert written.search(line), f"{path}: {line}"
+    sound(reader, ["/", f"/cases/{case.number}/", "/procedures/renovation/"])
+
+
+def test_large_text_and_dark_are_accessible_too(town, cast, walker):
+    told = story(town, cast, "ask_needs")
+    reader = walker(None)
+    reader.context.add_cookies([{"name": "text_size", "value": "large", "url": reader.address}])
+    reader.page.emulate_media(color_scheme="dark")
+    run = told.run("ask_needs")
+    number = told.case.number
+    sound(reader, ["/", f"/cases/{number}/", f"/cases/{number}/steps/{run.pk}/"])
+
+
+def test_pages_of_people_who_act_are_accessible(town, cast, walker):
+    told = story(town, cast, "ask_needs")
+    number, run = told.case.number, told.run("ask_needs")
+    do = f"/cases/{number}/do/ask_needs"
+    resident = walker(town.resident(0))
+    sound(resident, ["/my/", "/my/claim/", f"/cases/{number}/", f"{do}/opinion.submitted/"])
+    receipt = resident.act(
+        f"{do}/opinion.submitted/", {"item": "roof", "stance": "want", "text": "漏水。"}
+    )
+    sound(resident, [f"/r/{receipt}/", "/my/"])
+    staff = walker(town.staff["residents_committee"])
+    sound(
+        staff,
+        [
+            "/inbox/",
+            "/staff/rolls/",
+            "/staff/codes/estate/",
+            f"/cases/{number}/steps/{run.pk}/",
+            f"{do}/opinion.submitted/?paper=1",
+            f"{do}/household.visited/",
+        ],
+    )
+    office = walker(town.staff["office"])
+    sound(office, ["/procedures/renovation/open/", f"/cases/{number}/do/case/case.suspended/"])
+
+
+def test_without_javascript_an_opinion_is_given_and_followed(town, cast, walker):
+    told = story(town, cast, "ask_needs")
+    old = walker(town.resident(0), javascript=False)
+    receipt = old.act(
+        f"/cases/{told.case.number}/do/ask_needs/opinion.submitted/",
+        {"item": "roof", "stance": "want", "text": "顶楼漏水。"},
+    )
+    stranger = walker(None, javascript=False)
+    stranger.go("/r/")
+    stranger.page.locator("#r-code").fill(receipt.lower().replace("-", " "))
+    stranger.page.locator("main form button").click()
+    stranger.sees("提交意见", "尚无答复")
+
+
+def test_signing_in_with_a_password_and_out_again(town, walker):
+    visitor = walker(None)
+    visitor.go("/accounts/login/?next=/inbox/")
+    visitor.fill({"login": "residents_committee", "password": "示范密码一二三四"})
+    visitor.page.locator("main form.form .actions button").first.click()
+    visitor.page.wait_for_load_state()
+    visitor.sees("待办", "退出")
+    visitor.page.get_by_role("button", name="退出").click()
+    visitor.page.wait_for_load_state()
+    visitor.sees("登录")
