@@ -7,14 +7,17 @@ import secrets
 from collections.abc import Iterable, Sequence
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from .models import Household, HouseholdMember, Person, code_hash
+from .models import ClaimCode, Household, HouseholdMember, Person, code_hash
 
 # Without 0/O, 1/I/L: people copy the code from paper. 31 signs, 20 of them: 99 bits.
-_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+LENGTH, GROUP = 20, 5
 VALID = dt.timedelta(days=60)
+BATCH = 500
 
 
 class ClaimRefused(Exception):
@@ -23,45 +26,89 @@ class ClaimRefused(Exception):
 
 def new_code() -> str:
     """A fresh code in groups of five."""
-    code = "".join(secrets.choice(_ALPHABET) for _ in range(20))
-    return "-".join(code[at : at + 5] for at in range(0, 20, 5))
+    code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    return "-".join(code[at : at + GROUP] for at in range(0, LENGTH, GROUP))
+
+
+def waiting(at: dt.datetime) -> QuerySet[ClaimCode]:
+    """Codes that somebody could use now."""
+    return ClaimCode.objects.filter(used_at=None, withdrawn_at=None, until__gt=at)
 
 
 @transaction.atomic
-def issue(households: Iterable[Household], at: dt.datetime) -> Sequence[tuple[Household, str]]:
-    """Give each household a new code, valid for 60 days; an older one ends. Shown this once."""
-    issued = []
-    for household in households:
-        code = new_code()
-        household.code_hash = code_hash(code)
-        household.code_until = at + VALID
-        issued.append((household, code))
-    Household.objects.bulk_update([h for h, _code in issued], ["code_hash", "code_until"])
+def issue(
+    households: Iterable[Household], at: dt.datetime, by: Person | None = None, *, owns: bool
+) -> Sequence[tuple[Household, str]]:
+    """Give each household a new code, valid for 60 days; an older one of its kind ends.
+
+    With `owns` whoever uses it votes as an owner. The codes are returned this once.
+    """
+    issued = [(household, new_code()) for household in households]
+    withdraw([household for household, _code in issued], at, owns=owns)
+    ClaimCode.objects.bulk_create(
+        ClaimCode(
+            household=household,
+            hash=code_hash(code),
+            owns=owns,
+            issued_at=at,
+            issued_by=by,
+            until=at + VALID,
+        )
+        for household, code in issued
+    )
     return issued
 
 
-def withdraw(households: Iterable[Household]) -> int:
-    """End the codes of households (a slip was lost); returns how many were still open."""
+def withdraw(households: Iterable[Household], at: dt.datetime, *, owns: bool | None = None) -> int:
+    """End the codes of households (a slip was lost); returns how many were waiting."""
+    codes = ClaimCode.objects.filter(used_at=None, withdrawn_at=None)
+    if owns is not None:
+        codes = codes.filter(owns=owns)
     keys = [household.pk for household in households]
-    open_ones = Household.objects.filter(pk__in=keys, code_hash__isnull=False)
-    return open_ones.update(code_hash=None, code_until=None)
+    return sum(
+        codes.filter(household__in=keys[start : start + BATCH]).update(withdrawn_at=at)
+        for start in range(0, len(keys), BATCH)
+    )
 
 
 @transaction.atomic
 def claim(code: str, person: Person, at: dt.datetime) -> HouseholdMember:
-    """Let `person` speak for the household of a code, which is used up; raises `ClaimRefused`."""
+    """Let `person` speak for the household of a code, which is used up; raises `ClaimRefused`.
+
+    Who speaks for it as an owner already stays one, whatever the second code was for.
+    """
     refused = ClaimRefused(_("住户码不正确、已经用过或者已经过期。请核对，或到居委会重新领取。"))
-    if sum(sign.isalnum() for sign in code) != 20:
+    digest = code_hash(code)
+    # One conditional update decides: of two who use a code at once, one gets it.
+    if waiting(at).filter(hash=digest).update(used_at=at, used_by=person) != 1:
         raise refused
-    household = Household.objects.select_for_update().filter(code_hash=code_hash(code)).first()
-    if household is None or household.code_until is None or household.code_until <= at:
-        raise refused
-    household.code_hash = None
-    household.code_until = None
-    household.save(update_fields=["code_hash", "code_until"])
-    member, _made = HouseholdMember.objects.update_or_create(
-        household=household,
-        person=person,
-        defaults={"since": timezone.localtime(at).date(), "until": None},
-    )
+    used = ClaimCode.objects.select_related("household__unit__stairwell__building").get(hash=digest)
+    today = timezone.localtime(at).date()
+    member = HouseholdMember.objects.filter(household=used.household, person=person).first()
+    if member is None or (member.until is not None and member.until < today):
+        member = member or HouseholdMember(household=used.household, person=person)
+        member.owns, member.since = used.owns, today
+    member.owns = member.owns or used.owns
+    member.until = None
+    member.save()
+    member.household = used.household
     return member
+
+
+def unlink(member: HouseholdMember, at: dt.datetime) -> None:
+    """End a membership at once: its account no longer speaks for the household."""
+    yesterday = timezone.localtime(at).date() - dt.timedelta(days=1)
+    if member.since > yesterday:
+        member.delete()
+    else:
+        member.until = yesterday
+        member.save(update_fields=["until"])
+
+
+def changed_hands(units: Iterable[int], at: dt.datetime) -> None:
+    """Units have other owners: nobody votes by what was claimed before, and codes for it end."""
+    keys = list(units)
+    for start in range(0, len(keys), BATCH):
+        households = list(Household.objects.filter(unit__in=keys[start : start + BATCH]))
+        HouseholdMember.objects.filter(household__in=households).update(owns=False)
+        withdraw(households, at, owns=True)

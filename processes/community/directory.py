@@ -14,7 +14,17 @@ from workflows.models import Community
 from workflows.parties import Member, Party
 
 from .masking import mask_name
-from .models import HouseholdMember, Owner, Ownership, Role, Stairwell, Unit, active
+from .models import (
+    HouseholdMember,
+    Owner,
+    Ownership,
+    Person,
+    Role,
+    Stairwell,
+    Unit,
+    active,
+    serving,
+)
 
 TYPISTS = ("residents_committee", "office")
 SEES_ALL = ("office", "residents_committee", "auditor", "moderator", "admin")
@@ -39,27 +49,29 @@ class CommunityDirectory:
     """Parties by roles with dates and by claimed households; see `workflows.parties.Directory`."""
 
     def parties_of(self, user: Any, community: Community, at: dt.datetime) -> Sequence[Party]:
-        """Staff roles first, then the households that the account speaks for."""
+        """Staff roles first, then the households that the account speaks for.
+
+        Who lives in a unit is its ``household``; who owns it is its ``owner`` as well.
+        """
+        if not user.is_active:
+            return []
         on = _day(at)
         parties = [
-            Party(
-                role.role,
-                f"person:{user.pk}",
-                user.pk,
-                role.organisation or str(role.get_role_display()),
-            )
+            Party(role.role, f"person:{user.pk}", user.pk, role.label)
             for role in Role.objects.filter(
-                active(on), person=user, community__in=_upwards(community)
-            ).order_by("pk")
+                serving(on), person_id=user.pk, community__in=_upwards(community)
+            )
+            .select_related("office", "committee")
+            .order_by("pk")
         ]
         members = HouseholdMember.objects.filter(
             active(on),
-            person=user,
+            person_id=user.pk,
             household__unit__stairwell__building__estate__community=community,
         ).select_related("household__unit__stairwell__building")
-        for member in members:
+        for member in members.order_by("household__unit__order", "pk"):
             unit = member.household.unit
-            for role in RESIDENTS:
+            for role in RESIDENTS if member.owns else RESIDENTS[:1]:
                 parties.append(Party(role, f"household:{unit.pk}", user.pk, unit.label))
         return list(dict.fromkeys(parties))
 
@@ -67,7 +79,10 @@ class CommunityDirectory:
         """Whether role, key and account are true together, here and now."""
         on = _day(at)
         serves = Role.objects.filter(
-            active(on), person_id=party.user_id, community__in=_upwards(community)
+            serving(on),
+            person_id=party.user_id,
+            person__is_active=True,
+            community__in=_upwards(community),
         )
         kind, _sep, number = party.key.partition(":")
         if party.role not in RESIDENTS:
@@ -82,23 +97,30 @@ class CommunityDirectory:
         if party.via == "paper":
             exists = Unit.objects.filter(pk=int(number), **here).exists()
             return exists and serves.filter(role__in=TYPISTS).exists()
-        return HouseholdMember.objects.filter(
+        members = HouseholdMember.objects.filter(
             active(on),
             person_id=party.user_id,
+            person__is_active=True,
             household__unit_id=int(number),
             household__unit__stairwell__building__estate__community=community,
-        ).exists()
+        )
+        if party.role == "owner":
+            members = members.filter(owns=True)
+        return members.exists()
 
     def members(self, group: str, community: Community) -> Sequence[Member]:
-        """Households or stairwells in walking order."""
+        """In walking order: ``households``, ``stairwells``, or ``units`` (households, and what
+        the developer has not sold or handed over)."""
         if group == "stairwells":
             wells = Stairwell.objects.filter(building__estate__community=community)
             return [
                 Member(f"stairwell:{well.pk}", str(well), str(well))
                 for well in wells.select_related("building")
             ]
-        if group == "households":
-            units = _units(community).exclude(developer_unsold=True)
+        if group in ("households", "units"):
+            units = _units(community)
+            if group == "households":
+                units = units.exclude(developer_unsold=True)
             return [
                 Member(f"household:{unit.pk}", unit.label, unit.public_label, unit.area)
                 for unit in units
@@ -106,27 +128,52 @@ class CommunityDirectory:
         return []
 
     def roll(self, electorate: str, community: Community) -> Sequence[RollUnit]:
-        """The units of an estate with their owners."""
+        """The units of an estate with their owners: only the electorate ``owners`` is known here.
+
+        A unit's vote is given by its household's accounts that own it, or on its paper form; so is
+        that of the developer's units, which have no account.
+        """
+        if electorate != "owners":
+            return []
         ownerships = Ownership.objects.select_related("owner").order_by("pk")
         units = _units(community).prefetch_related(Prefetch("ownerships", queryset=ownerships))
         return [_roll_unit(unit) for unit in units]
 
     def names(self, keys: Iterable[str]) -> dict[str, str]:
-        """Names of households' owners and of staff."""
-        found: dict[str, str] = {}
-        wanted = set(keys)
-        numbers = [int(k.split(":")[1]) for k in wanted if k.startswith("household:")]
-        rows = Ownership.objects.filter(unit_id__in=numbers).values_list("unit_id", "owner__name")
-        for unit, name in rows:
-            key = f"household:{unit}"
-            found[key] = f"{found[key]}、{name}" if key in found else name
-        return found
+        """Names of households' owners, as on the roll, and of who speaks for them; of staff.
+
+        Several names of one key are joined by 、.
+        """
+        wanted: dict[str, set[int]] = {"household": set(), "person": set()}
+        for key in keys:
+            kind, _sep, number = key.partition(":")
+            if kind in wanted and number.isdecimal():
+                wanted[kind].add(int(number))
+        several: dict[str, dict[str, None]] = {}
+        units = wanted["household"]
+        owners = Ownership.objects.filter(unit_id__in=units).order_by("pk")
+        speakers = HouseholdMember.objects.filter(household__unit_id__in=units).order_by("pk")
+        for unit, name in [
+            *owners.values_list("unit_id", "owner__name"),
+            *speakers.values_list("household__unit_id", "person__display_name"),
+        ]:
+            if name:
+                several.setdefault(f"household:{unit}", {})[name] = None
+        for person in Person.objects.filter(pk__in=wanted["person"]):
+            several[f"person:{person.pk}"] = {str(person): None}
+        return {key: "、".join(names) for key, names in several.items()}
 
     def may_oversee(self, user: Any, community: Community, at: dt.datetime) -> bool:
         """Office, committee, auditors and moderators of the community."""
-        return Role.objects.filter(
-            active(_day(at)), person=user, community__in=_upwards(community), role__in=SEES_ALL
-        ).exists()
+        return (
+            user.is_active
+            and Role.objects.filter(
+                serving(_day(at)),
+                person_id=user.pk,
+                community__in=_upwards(community),
+                role__in=SEES_ALL,
+            ).exists()
+        )
 
 
 def _units(community: Community) -> Any:
@@ -149,5 +196,5 @@ def _roll_unit(unit: Unit) -> RollUnit:
         public_owner_labels=tuple(mask_name(owner.name) for owner in owners),
         developer_unsold=unit.developer_unsold,
         area_source=unit.title_source,
-        may_vote_via=() if unit.developer_unsold else (f"household:{unit.pk}",),
+        may_vote_via=(f"household:{unit.pk}",),
     )

@@ -1,22 +1,25 @@
-"""Customary masks of personal data in notices (catalogue, 0.4)."""
+"""Customary masks of what this app knows of people (catalogue, 0.4); the engine masks free text.
+
+A name is masked in one way everywhere: by `workflows.records.masking.name`.
+"""
 
 from __future__ import annotations
 
-COMPOUND = frozenset(
-    ["欧阳", "司马", "上官", "诸葛", "东方", "皇甫", "尉迟", "公孙", "慕容", "令狐", "夏侯", "司徒"]
-)
+import re
+
+from workflows.records.masking import name as mask_name
+
+__all__ = ["mask_name", "mask_phone", "mask_room"]
 
 
-def mask_name(name: str) -> str:
-    """张* for two signs, 张** for three and more, 欧阳* for a compound surname, * for one."""
-    name = name.strip()
-    if len(name) <= 1:
-        return "*"
-    if name[:2] in COMPOUND and len(name) > 2:
-        return name[:2] + "*" * min(len(name) - 2, 2)
-    return name[0] + "*" * min(len(name) - 1, 2)
+def mask_room(place: str) -> str:
+    """The place with its room masked: 3号楼2单元***室."""
+    return f"{place}***室"
 
 
 def mask_phone(number: str) -> str:
-    """138****5678."""
-    return number[:3] + "****" + number[-4:] if len(number) >= 11 else "****"
+    """138****5678; of anything but a mobile number of this country only stars."""
+    digits = re.sub(r"[ \-]", "", number).removeprefix("+86")
+    if not re.fullmatch(r"1[3-9][0-9]{9}", digits):
+        return "****"
+    return f"{digits[:3]}****{digits[7:]}"

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from workflows import clock
 
-from .models import Role, active
+from .models import Role, serving
 
 # Where one may go without it: to set it up, to sign out, and what serves every page.
 OPEN = ("/accounts/", "/static/", "/i18n/", "/settings/", "/healthz")
@@ -47,4 +47,4 @@ class StaffTotpMiddleware:
 def serves(person_id: int) -> bool:
     """Whether an account serves in any role today."""
     on = timezone.localtime(clock.now()).date()
-    return Role.objects.filter(active(on), person_id=person_id).exists()
+    return Role.objects.filter(serving(on), person_id=person_id).exists()

@@ -1,4 +1,4 @@
-"""People and places: estates, their units and owners; offices, committees who serves in them."""
+"""People and places: estates, their units and owners; offices, committees, who serves in them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from workflows.models import Community
+
+from .masking import mask_room
 
 
 class Person(AbstractUser):
@@ -126,7 +128,7 @@ class Unit(models.Model):
     @property
     def public_label(self) -> str:
         """Where it is, with the room masked."""
-        return f"{self.stairwell}***室"
+        return mask_room(str(self.stairwell))
 
 
 class Ownership(models.Model):
@@ -148,8 +150,6 @@ class Household(models.Model):
     """Those who live in a unit (住户). It is claimed by a one-time code, printed on paper."""
 
     unit = models.OneToOneField(Unit, on_delete=models.CASCADE, related_name="household")
-    code_hash = models.BinaryField(max_length=32, null=True, unique=True)
-    code_until = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"household {self.pk}"
@@ -161,25 +161,123 @@ def code_hash(code: str) -> bytes:
     return hashlib.sha256(b"household\x00" + plain.encode()).digest()
 
 
+class ClaimCode(models.Model):
+    """A one-time code by which an account is linked to a household; only its hash is kept.
+
+    With `owns` it is for the owners, who also vote; without, for those who only live there. Open
+    until `until`, unless it was used or withdrawn; the row stays as the trace of both.
+    """
+
+    household = models.ForeignKey(Household, on_delete=models.CASCADE, related_name="codes")
+    hash = models.BinaryField(max_length=32, unique=True)
+    owns = models.BooleanField()
+    issued_at = models.DateTimeField()
+    issued_by = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+", null=True)
+    until = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+    used_by = models.ForeignKey(Person, on_delete=models.SET_NULL, related_name="+", null=True)
+    withdrawn_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["household", "owns"],
+                condition=Q(used_at=None, withdrawn_at=None),
+                name="one_code_waiting",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"code {self.pk}"
+
+
 class HouseholdMember(models.Model):
-    """An account that speaks for a household, and for its unit's vote where `owns`."""
+    """An account that speaks for a household, and for its unit's vote where `owns`.
+
+    Who rents may say what the household wants; only the owner votes (Civil Code 278).
+    """
 
     household = models.ForeignKey(Household, on_delete=models.CASCADE, related_name="members")
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="households")
+    owns = models.BooleanField(_("业主"), default=True)
     since = models.DateField()
     until = models.DateField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["household", "person"], name="one_membership")
+            models.UniqueConstraint(fields=["household", "person"], name="one_membership"),
+            models.CheckConstraint(
+                condition=Q(until=None) | Q(until__gte=F("since")), name="membership_days_in_order"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"member {self.pk}"
 
 
+class Office(models.Model):
+    """An office (单位) that takes part: the sub-district, an authority of joint review, a firm."""
+
+    KINDS: ClassVar = [
+        ("subdistrict", _("街道办事处")),
+        ("housing", _("住建部门")),
+        ("planning", _("规划部门")),
+        ("finance", _("财政部门")),
+        ("community", _("社区")),
+        ("firm", _("企业")),
+        ("other", _("其他")),
+    ]
+
+    community = models.ForeignKey(Community, on_delete=models.PROTECT, related_name="offices")
+    kind = models.CharField(_("类别"), max_length=20, choices=KINDS)
+    name = models.CharField(_("名称"), max_length=80)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["community", "name"], name="one_office_a_name")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Committee(models.Model):
+    """A committee of residents or of owners, for one term of office (届).
+
+    Whoever serves in it serves no longer than its term.
+    """
+
+    KINDS: ClassVar = [
+        ("residents_committee", _("居民委员会")),
+        ("owners_committee", _("业主委员会")),
+    ]
+
+    community = models.ForeignKey(Community, on_delete=models.PROTECT, related_name="committees")
+    kind = models.CharField(_("类别"), max_length=20, choices=KINDS)
+    name = models.CharField(_("名称"), max_length=80)
+    since = models.DateField(_("任期自"))
+    until = models.DateField(_("任期至"), null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["community", "kind", "since"], name="one_committee_a_term"
+            ),
+            models.CheckConstraint(
+                condition=Q(until=None) | Q(until__gte=F("since")), name="committee_days_in_order"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Role(models.Model):
-    """A capacity in which a person serves in a community (and in those below it), with dates."""
+    """A capacity in which a person serves in a community (and in those below it), with dates.
+
+    It may be held for an office, or in a committee, whose term then bounds it (`serving`).
+    `organisation` names the employer where neither is on file.
+    """
 
     ROLES: ClassVar = [
         ("office", _("街道办事处")),
@@ -201,6 +299,12 @@ class Role(models.Model):
     role = models.CharField(_("身份"), max_length=40, choices=ROLES)
     seat = models.CharField(_("席位"), max_length=40, blank=True)
     organisation = models.CharField(_("单位"), max_length=80, blank=True)
+    office = models.ForeignKey(
+        Office, on_delete=models.PROTECT, related_name="roles", null=True, blank=True
+    )
+    committee = models.ForeignKey(
+        Committee, on_delete=models.PROTECT, related_name="roles", null=True, blank=True
+    )
     since = models.DateField()
     until = models.DateField(null=True, blank=True)
 
@@ -209,17 +313,30 @@ class Role(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["person", "community", "role", "seat", "since"], name="one_role_a_time"
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(until=None) | Q(until__gte=F("since")), name="role_days_in_order"
+            ),
+            models.CheckConstraint(
+                condition=Q(office=None) | Q(committee=None), name="role_of_one_body"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.role} {self.pk}"
 
+    @property
+    def label(self) -> str:
+        """In whose name: the office, the committee, the employer, else what the role is called."""
+        body = self.office or self.committee or self.organisation
+        return str(body or self.get_role_display())
+
 
 class RollImport(models.Model):
     """One import of an estate's roll: by whom, which file, and its totals.
 
-    `area` in hundredths of a square metre; `heads` by the law's rule; `sha256` in hexadecimal.
+    `area` in hundredths of a square metre; `heads` by the law's rule; `sha256` in hexadecimal;
+    `changed_hands` counts the units whose owners are others than before.
     """
 
     estate = models.ForeignKey(Estate, on_delete=models.PROTECT, related_name="imports")
@@ -229,6 +346,7 @@ class RollImport(models.Model):
     units = models.PositiveIntegerField(_("户数"))
     heads = models.PositiveIntegerField(_("业主人数"))
     area = models.PositiveBigIntegerField(_("专有部分面积"))
+    changed_hands = models.PositiveIntegerField(_("业主有变更的户数"), default=0)
 
     class Meta:
         ordering: ClassVar = ["-at", "-pk"]
@@ -258,3 +376,12 @@ class RollDraft(models.Model):
 def active(on: dt.date) -> Q:
     """Rows with `since` and `until` that hold on a day; the last day still counts."""
     return Q(since__lte=on) & (Q(until__isnull=True) | Q(until__gte=on))
+
+
+def serving(on: dt.date) -> Q:
+    """Roles that hold on a day; one in a committee no longer than the committee's term."""
+    return active(on) & (
+        Q(committee=None)
+        | Q(committee__since__lte=on)
+        & (Q(committee__until__isnull=True) | Q(committee__until__gte=on))
+    )

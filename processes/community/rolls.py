@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from workflows import clock
 
+from . import claims
 from .models import (
     Building,
     Estate,
@@ -47,6 +48,7 @@ __all__ = [
     "Totals",
     "apply_roll",
     "area_text",
+    "changed_hands",
     "parse_area",
     "preview",
     "problems_in",
@@ -113,7 +115,9 @@ def apply_roll(seen: Preview, estate: Estate, declared: Totals, by: Person) -> R
 
     A unit of the same building, stairwell and room is updated in place and keeps its household,
     codes and claims; one that the file does not name is removed, unless somebody has claimed it.
-    Frozen rolls of ballots are not touched. Raises `RollRefused`, having changed nothing.
+    Where a unit has other owners than before, those who claimed it go on speaking for its
+    household, but vote no more until they bring a new code. Frozen rolls of ballots are not
+    touched. Raises `RollRefused`, having changed nothing.
     """
     Estate.objects.select_for_update().get(pk=estate.pk)
     problems = problems_in(seen, estate)
@@ -122,8 +126,12 @@ def apply_roll(seen: Preview, estate: Estate, declared: Totals, by: Person) -> R
     problems += undeclared(seen.totals, declared)
     if problems:
         raise RollRefused(problems)
+    before = _owners_of(estate)
     units = _units(seen.rows, estate)
     _owners(seen.rows, units, estate)
+    after = _owners_of(estate)
+    others = [unit for unit, owners in before.items() if after.get(unit, owners) != owners]
+    claims.changed_hands(others, clock.now())
     _sweep_out(estate)
     lived_in = Unit.objects.filter(
         stairwell__building__estate=estate, developer_unsold=False, household=None
@@ -139,7 +147,34 @@ def apply_roll(seen: Preview, estate: Estate, declared: Totals, by: Person) -> R
         units=seen.totals.units,
         heads=seen.totals.heads,
         area=seen.totals.area,
+        changed_hands=len(others),
     )
+
+
+def changed_hands(seen: Preview, estate: Estate) -> list[str]:
+    """The labels of units to which the file gives other owners than they have; for the preview.
+
+    By name and number; whoever only changed their name keeps the number and is the same owner.
+    """
+    told = {row.place: {(o.number or o.name) for o in row.owners} for row in seen.rows}
+    rows = Ownership.objects.filter(unit__stairwell__building__estate=estate)
+    units: dict[int, tuple[Unit, set[str]]] = {}
+    for row in rows.select_related("owner", "unit__stairwell__building").order_by("unit__order"):
+        found = units.setdefault(row.unit_id, (row.unit, set()))
+        found[1].add(row.owner.number or row.owner.name)
+    return [
+        unit.label
+        for unit, owners in units.values()
+        if _place(unit) in told and told[_place(unit)] != owners
+    ]
+
+
+def _owners_of(estate: Estate) -> dict[int, frozenset[int]]:
+    found: dict[int, set[int]] = {}
+    rows = Ownership.objects.filter(unit__stairwell__building__estate=estate)
+    for unit, owner in rows.values_list("unit_id", "owner_id"):
+        found.setdefault(unit, set()).add(owner)
+    return {unit: frozenset(owners) for unit, owners in found.items()}
 
 
 def _place(unit: Unit) -> tuple[str, str, str]:

@@ -8,6 +8,12 @@ app_name = "community"
 urlpatterns = [
     path("my/claim/", claim_views.claim, name="claim"),
     path("staff/codes/<slug:code>/", claim_views.codes, name="codes"),
+    path("staff/codes/<slug:code>/<int:number>/end/", claim_views.end_code, name="end_code"),
+    path(
+        "staff/codes/<slug:code>/members/<int:number>/end/",
+        claim_views.end_member,
+        name="end_member",
+    ),
     path("staff/rolls/", views.roll_list, name="rolls"),
     path("staff/rolls/<slug:code>/", views.roll, name="roll"),
     path("staff/rolls/<slug:code>/preview/", views.roll_preview, name="roll_preview"),

@@ -29,7 +29,7 @@ from workflows.portal.views import context
 
 from . import rolls
 from .directory import TYPISTS
-from .models import Estate, Role, RollDraft, active
+from .models import Estate, Role, RollDraft, serving
 from .roll_files import MAX_BYTES
 
 DRAFT_KEPT = dt.timedelta(days=1)
@@ -88,7 +88,7 @@ def managed(user: Any) -> QuerySet[Estate]:
     """The estates whose roll the account may import: as office or residents' committee there, or
     in what they belong to."""
     served = set(
-        Role.objects.filter(active(clock.today()), person=user, role__in=TYPISTS).values_list(
+        Role.objects.filter(serving(clock.today()), person=user, role__in=TYPISTS).values_list(
             "community_id", flat=True
         )
     )
@@ -120,8 +120,11 @@ def roll_list(request: HttpRequest) -> HttpResponse:
     estates = [
         (estate, estate.imports.first()) for estate in managed(request.user).order_by("pk")[:500]
     ]
-    if not estates and not Role.objects.filter(
-        active(clock.today()), person_id=request.user.pk, role__in=TYPISTS
+    if (
+        not estates
+        and not Role.objects.filter(
+            serving(clock.today()), person_id=request.user.pk, role__in=TYPISTS
+        ).exists()
     ):
         raise PermissionDenied
     rows = [
@@ -218,6 +221,7 @@ def _show(
         {"row": row, "area": rolls.area_text(row.area), "names": [o.name for o in row.owners]}
         for row in seen.rows[:SHOWN_ROWS]
     ]
+    moved = [] if problems else rolls.changed_hands(seen, estate)
     found = ngettext(
         "有%(count)s处问题，没有导入任何内容。",
         "有%(count)s处问题，没有导入任何内容。",
@@ -236,6 +240,8 @@ def _show(
             hidden=hidden,
             rows=rows,
             form=form,
+            moved=moved[:SHOWN_ROWS],
+            moved_count=len(moved),
         ),
         status=status,
     )
