@@ -3,44 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+from allauth.account.authentication import get_authentication_records
 from allauth.mfa.models import Authenticator
+from allauth.mfa.signals import authenticator_added
 from django.conf import settings
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.http import urlencode
 
 from workflows import clock
 
 from .models import Role, serving
 
-# Where one may go without it: to set it up, to sign out, and what serves every page.
-OPEN = ("/accounts/", "/static/", "/i18n/", "/settings/", "/healthz")
+# Where one may go without it: what serves every page, and the way out.
+OPEN = ("/static/", "/i18n/", "/settings/", "/healthz", "/accounts/logout/")
+SETTING_UP = "/accounts/"
+GIVING = "/accounts/2fa/reauthenticate/"
+ACTIVATED = "totp_activated_by"
 
 
 class StaffTotpMiddleware:
-    """Who serves in any role and has no authenticator app yet is sent to set it up.
+    """Who serves in any role gets nowhere before their authenticator app's code in this session.
 
-    Once it is set up, allauth asks for its code at every sign-in. Off where `SANWEN_STAFF_TOTP` is
-    (the demo, whose passwords are published anyway).
+    Without an app they are sent to set one up. With one, allauth asks for its code at every
+    sign-in; a session that is older than the app is asked for it here, and may not take the app
+    away before. Off where `SANWEN_STAFF_TOTP` is (the demo, whose passwords are published anyway).
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Send staff without a second factor to its set-up."""
+        """Send staff without a second factor to it."""
         user = request.user
         if (
             settings.SANWEN_STAFF_TOTP
             and user.is_authenticated
             and not request.path.startswith(OPEN)
             and serves(user.pk)
-            and not Authenticator.objects.filter(
-                user_id=user.pk, type=Authenticator.Type.TOTP
-            ).exists()
         ):
-            return redirect("mfa_activate_totp")
+            if not has_totp(user.pk):
+                if not request.path.startswith(SETTING_UP):
+                    return redirect("mfa_activate_totp")
+            elif not given_here(request) and not request.path.startswith(GIVING):
+                back = request.get_full_path() if request.method == "GET" else "/"
+                return redirect(f"{GIVING}?{urlencode({'next': back})}")
         return self.get_response(request)
 
 
@@ -48,3 +59,22 @@ def serves(person_id: int) -> bool:
     """Whether an account serves in any role today."""
     on = timezone.localtime(clock.now()).date()
     return Role.objects.filter(serving(on), person_id=person_id).exists()
+
+
+def has_totp(person_id: int) -> bool:
+    """Whether an account has set up its authenticator app."""
+    return Authenticator.objects.filter(user_id=person_id, type=Authenticator.Type.TOTP).exists()
+
+
+def given_here(request: HttpRequest) -> bool:
+    """Whether the second factor was given in this session, or set up in it."""
+    return request.session.get(ACTIVATED) == request.user.pk or any(
+        record.get("method") == "mfa" for record in get_authentication_records(request)
+    )
+
+
+@receiver(authenticator_added)
+def _set_up_here(request: HttpRequest, user: Any, authenticator: Authenticator, **_: Any) -> None:
+    # Setting it up takes its first code.
+    if authenticator.type == Authenticator.Type.TOTP:
+        request.session[ACTIVATED] = user.pk
