@@ -395,7 +395,12 @@ def inbox(user: Any) -> list[dict[str, Any]]:
             viewers[case.pk] = viewer
         if not isinstance(run.flow_task, Step):
             continue
-        offers: list[Offer] = [offer for offer in viewer.offers(run, run.step) if not offer.paper]
+        handles = viewer.may_handle(run.step)
+        offers: list[Offer] = [
+            offer
+            for offer in viewer.offers(run, run.step)
+            if not offer.paper and (offer.spec.button or handles)
+        ]
         if not offers:
             continue
         rows.append(

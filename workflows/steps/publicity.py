@@ -175,6 +175,8 @@ class Publicity(Answering):
             return self.undecided(run).exists()
         if spec.name == "publicity.withdrawn":
             return self._upheld(run)
+        if spec.name == "notice.posted":
+            return Posting.objects.filter(run=run, posted_at__isnull=True).exists()
         return True
 
     def opened(self, run: StepRun, now: dt.datetime) -> dict[str, Any]:
