@@ -1,0 +1,51 @@
+"""The demo: estates at every stage, by the one door, and never among real cases."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from processes.renovation import demo
+from workflows import acts, calendars, clock, records
+from workflows.models import Case, Community, Record
+from workflows.parties import Party, directory
+
+
+@pytest.fixture(autouse=True)
+def _ground(db, settings):
+    settings.SANWEN_DIRECTORY = "processes.community.directory.CommunityDirectory"
+    directory.cache_clear()
+    calendars.seed()
+    yield
+    directory.cache_clear()
+
+
+@pytest.mark.slow
+def test_the_demo_has_every_stage_and_every_chain_holds():
+    today = dt.datetime(2026, 11, 24, 12, tzinfo=clock.SHANGHAI)
+    with clock.at(today):
+        assert len(list(demo.load(today))) == len(demo.SCENES)
+    assert all(case.demo for case in Case.objects.all())
+    assert all(records.first_fault(case) is None for case in Case.objects.all())
+    assert not Record.objects.filter(at__gt=today + dt.timedelta(days=1)).exists()
+    outcomes = set(Case.objects.filter(parent=None).values_list("outcome", flat=True))
+    assert {"", "completed", "not_shortlisted"} <= outcomes
+    assert Case.objects.filter(suspended_at__isnull=False).exists()
+    before = Record.objects.count()
+    with clock.at(today):
+        assert list(demo.load(today)) == []
+    assert Record.objects.count() == before
+
+
+def test_a_database_with_real_cases_is_left_alone(settings):
+    settings.SANWEN_DIRECTORY = "tests.sandbox.directory.SandboxDirectory"
+    directory.cache_clear()
+    from tests.sandbox.core_procedures import Errand
+
+    estate = Community.objects.create(code="real", name="某小区", kind="estate")
+    acts.open_case(Errand, estate, Party("office", "person:1"), title="真事")
+    with pytest.raises(CommandError):
+        call_command("load_demo")
+    assert Case.objects.count() == 1
