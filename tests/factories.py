@@ -24,7 +24,7 @@ from processes.community.models import (
 from workflows.models import Community
 
 SINCE = dt.date(2020, 1, 1)
-PASSWORD = "示范密码一二三四"
+PASSWORD = "示范密码一二三四五六"
 
 _numbers = itertools.count(1)
 

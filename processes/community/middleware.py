@@ -69,7 +69,8 @@ def has_totp(person_id: int) -> bool:
 def given_here(request: HttpRequest) -> bool:
     """Whether the second factor was given in this session, or set up in it."""
     return request.session.get(ACTIVATED) == request.user.pk or any(
-        record.get("method") == "mfa" for record in get_authentication_records(request)
+        record.get("method") == "mfa"
+        for record in get_authentication_records(request, request.user)
     )
 
 
