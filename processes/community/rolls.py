@@ -130,7 +130,11 @@ def apply_roll(seen: Preview, estate: Estate, declared: Totals, by: Person) -> R
     units = _units(seen.rows, estate)
     _owners(seen.rows, units, estate)
     after = _owners_of(estate)
-    others = [unit for unit, owners in before.items() if after.get(unit, owners) != owners]
+    others = [
+        unit.pk
+        for unit in units.values()
+        if unit.pk in before and before[unit.pk] != after.get(unit.pk)
+    ]
     claims.changed_hands(others, clock.now())
     _sweep_out(estate)
     lived_in = Unit.objects.filter(

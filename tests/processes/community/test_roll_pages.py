@@ -255,6 +255,20 @@ def test_a_unit_claimed_meanwhile_stops_the_import(desk: Client, clerk: Person) 
     assert Unit.objects.count() == 2
 
 
+def test_the_preview_says_which_units_changed_hands(desk: Client) -> None:
+    upload(desk, SMALL)
+    page = desk.get("/staff/rolls/shifan/preview/").content.decode()
+    assert "业主有变更" not in page
+    assert confirm(desk).status_code == 302
+    upload(desk, SMALL.replace("李示乙".encode(), "周示新".encode()))
+    page = desk.get("/staff/rolls/shifan/preview/").content.decode()
+    assert "1户的业主与现有名册不同" in page
+    assert "<li>1号楼1单元102室</li>" in page
+    assert "101室" not in page.split("业主有变更")[1].split("</section>")[0]
+    assert confirm(desk).status_code == 302
+    assert RollImport.objects.first().changed_hands == 1
+
+
 def test_drafts_are_forgotten_after_a_day(desk: Client) -> None:
     start = dt.datetime(2025, 5, 6, 12, tzinfo=clock.SHANGHAI)
     with clock.at(start):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processes.community import generator
+from processes.community import claims, generator, rolls
 from processes.community.directory import CommunityDirectory
 from processes.community.models import (
     Building,
@@ -35,6 +35,7 @@ from processes.community.rolls import (
 )
 from workflows import clock
 from workflows.counting import area_words, freeze_roll
+from workflows.parties import Party
 
 from .places import GOOD, HEADING, make_estate, make_staff, table, workbook
 
@@ -397,3 +398,87 @@ def test_every_estate_is_exact(seed: int, blocks: int, heads: int, each: int) ->
 def test_an_estate_that_cannot_be(blocks: int, heads: int, area: int) -> None:
     with pytest.raises(ValueError, match="at least"):
         generator.generate(1, blocks, heads, area)
+
+
+# --- a unit that changed hands -----------------------------------------------------------------
+
+SOLD = table(
+    GOOD.replace("张示甲", "周示新"),
+    "1,1,102,60.00,登记,李示乙,否,",
+    "1,1,103,50.00,登记,吴示丙,否,7",
+)
+
+
+def _two_claimed(estate: Estate, clerk: Person) -> None:
+    first = preview(
+        table(GOOD, "1,1,102,60.00,登记,李示乙,否,", "1,1,103,50.00,登记,旧示名,否,7"), ""
+    )
+    apply_roll(first, estate, first.totals, clerk)
+    for number, household in enumerate(Household.objects.order_by("unit__order")):
+        person = Person.objects.create(username=f"resident{number}")
+        HouseholdMember.objects.create(
+            household=household, person=person, since=dt.date(2020, 1, 1)
+        )
+
+
+@pytest.mark.django_db
+def test_who_sold_votes_no_more(estate: Estate, clerk: Person) -> None:
+    _two_claimed(estate, clerk)
+    seen = preview(SOLD, "")
+    assert rolls.changed_hands(seen, estate) == ["1号楼1单元101室"]
+    sold, kept, _renamed = Household.objects.order_by("unit__order")
+    ((_h, owner_code), (_h2, kept_code)) = claims.issue([sold, kept], NOON, clerk, owns=True)
+    ((_h3, tenant_code),) = claims.issue([sold], NOON, clerk, owns=False)
+    with clock.at(NOON):
+        done = apply_roll(seen, estate, seen.totals, clerk)
+    assert done.changed_hands == 1
+    owns = list(HouseholdMember.objects.order_by("household__unit__order").values_list("owns"))
+    # A name that changed under the same number is the same owner.
+    assert owns == [(False,), (True,), (True,)]
+    people = list(Person.objects.filter(username__startswith="resident").order_by("username"))
+    party = Party("owner", f"household:{sold.unit_id}", people[0].pk)
+    assert not CommunityDirectory().holds(party, estate.community, NOON)
+    assert CommunityDirectory().parties_of(people[0], estate.community, NOON)
+    newcomer = Person.objects.create(username="newcomer")
+    with pytest.raises(claims.ClaimRefused):
+        claims.claim(owner_code, newcomer, NOON)
+    claims.claim(tenant_code, newcomer, NOON)
+    claims.claim(kept_code, newcomer, NOON)
+
+
+@pytest.mark.django_db
+def test_the_same_owners_in_another_order_are_the_same(estate: Estate, clerk: Person) -> None:
+    both = preview(table(GOOD.replace("张示甲", "张示甲、李示乙")), "")
+    apply_roll(both, estate, both.totals, clerk)
+    turned = preview(table(GOOD.replace("张示甲", "李示乙、张示甲")), "")
+    assert rolls.changed_hands(turned, estate) == []
+    assert apply_roll(turned, estate, turned.totals, clerk).changed_hands == 0
+
+
+@pytest.mark.django_db
+def test_what_the_developer_sells_has_a_household_from_then_on(
+    estate: Estate, clerk: Person
+) -> None:
+    unsold = preview(table("1,1,101,85.30,合同,,是,"), "")
+    apply_roll(unsold, estate, unsold.totals, clerk)
+    assert not Household.objects.exists()
+    seen = preview(table(GOOD), "")
+    assert rolls.changed_hands(seen, estate) == []
+    assert apply_roll(seen, estate, seen.totals, clerk).changed_hands == 0
+    member = HouseholdMember.objects.create(
+        household=Household.objects.get(), person=clerk, since=dt.date(2020, 1, 1)
+    )
+    # And back: whoever had bought it votes for it no more.
+    assert rolls.changed_hands(unsold, estate) == ["1号楼1单元101室"]
+    assert apply_roll(unsold, estate, unsold.totals, clerk).changed_hands == 1
+    member.refresh_from_db()
+    assert not member.owns
+
+
+@pytest.mark.django_db
+def test_a_unit_that_is_gone_has_not_changed_hands(estate: Estate, clerk: Person) -> None:
+    first = preview(table(GOOD, "1,1,102,60.00,登记,李示乙,否,"), "")
+    apply_roll(first, estate, first.totals, clerk)
+    second = preview(table(GOOD), "")
+    assert rolls.changed_hands(second, estate) == []
+    assert apply_roll(second, estate, second.totals, clerk).changed_hands == 0
