@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from processes.renovation.story import Cast, Story
 from workflows import clock
 from workflows.models import Case, StepRun
+from workflows.procedure import all_declared
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -84,11 +85,12 @@ def test_pages_in_english_have_no_chinese_but_what_people_wrote(town, cast, walk
     told = story(town, cast, "design_publicity")
     case = Case.objects.get(pk=told.case.pk)
     reader = walker(None, language="en-GB")
-    written = re.compile("示范|示例|简体|中文|三问|问需|问计|问效|号楼|单元|室")
+    written = re.compile("示范|简体|中文|三问|问需|问计|问效|号楼|单元|室")
+    sandbox = {str(p.title) for p in all_declared() if p.__module__.startswith("tests.")}
     for path in ["/", "/cases/", "/procedures/", "/procedures/renovation/", "/verify/", "/r/"]:
         reader.go(path)
         for line in reader.page.locator("main").inner_text().splitlines():
-            if re.search("[\u4e00-\u9fff]", line):
+            if re.search("[\u4e00-\u9fff]", line) and line.strip() not in sandbox:
                 assert written.search(line), f"{path}: {line}"
     sound(reader, ["/", f"/cases/{case.number}/", "/procedures/renovation/"])
 

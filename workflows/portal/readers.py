@@ -61,7 +61,7 @@ def card(case: Case) -> dict[str, Any]:
     runs = [run for run in case.open_runs if isinstance(run.flow_task, Step)]
     state, label = case_state(case, runs)
     soonest = next((run for run in runs if run.ends_on), None)
-    steps = "、".join(str(run.flow_task.title) for run in runs)
+    steps = str(_("、")).join(str(run.flow_task.title) for run in runs)
     return {
         "title": case.title,
         "number": case.number,
@@ -413,7 +413,7 @@ def inbox(user: Any) -> list[dict[str, Any]]:
                 ),
                 "state": _run_state(case, run),
                 "state_label": None,
-                "note": "、".join(str(offer.title) for offer in offers),
+                "note": str(_("、")).join(str(offer.title) for offer in offers),
             }
         )
     order = {"overdue": 0, "open": 1, "suspended": 2}
