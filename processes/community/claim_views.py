@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -79,6 +79,16 @@ def _too_many_wrong(request: HttpRequest, *, another: bool) -> bool:
         for key, rate in LIMITS
     ]
     return any(found)
+
+
+def forgotten(request: HttpRequest) -> HttpResponse:
+    """What to do without one's password; nothing is sent, since no address is kept."""
+    return render(request, "community/forgotten.html", context(request))
+
+
+def no_email(request: HttpRequest) -> HttpResponse:
+    """There are no addresses to manage."""
+    raise Http404
 
 
 # --- staff -------------------------------------------------------------------------------------
@@ -164,6 +174,7 @@ def codes(request: HttpRequest, code: str) -> HttpResponse:
         form=form,
         community=community,
         slips=slips,
+        address=request.build_absolute_uri(reverse("community:claim")),
         owner_slips=bool(slips) and form.cleaned_data["kind"] == "owner",
         **({} if slips else _state(request, community)),
     )

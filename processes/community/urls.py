@@ -1,4 +1,7 @@
-"""Addresses of people and places."""
+"""Addresses of people and places.
+
+They come before those of allauth, two of which they take over: nobody here has an e-mail address.
+"""
 
 from django.urls import path
 
@@ -7,6 +10,8 @@ from . import claim_views, views
 app_name = "community"
 urlpatterns = [
     path("my/claim/", claim_views.claim, name="claim"),
+    path("accounts/password/reset/", claim_views.forgotten),
+    path("accounts/email/", claim_views.no_email),
     path("staff/codes/<slug:code>/", claim_views.codes, name="codes"),
     path("staff/codes/<slug:code>/<int:number>/end/", claim_views.end_code, name="end_code"),
     path(

@@ -263,6 +263,7 @@ def test_slips_for_a_stairwell(desk: Client, estate: Estate, unit: Unit, residen
     assert answer["Cache-Control"].count("no-store") == 1
     page = answer.content.decode()
     assert all(code in page for code in found.values())
+    assert page.count("打开http://testserver/my/claim/，登录后填入此码") == 2
     claims.claim(found[unit.label], resident, NOON)
     assert state(unit) == [("resident", True)]
     assert ClaimCode.objects.filter(issued_by__username="clerk").count() == 2

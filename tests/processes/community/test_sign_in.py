@@ -198,6 +198,19 @@ def test_signing_up_takes_a_name_and_a_password(client: Client) -> None:
     assert where(client, "/my/") == "200"
 
 
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_forgotten_password_sends_nothing(client: Client, method: str, mailoutbox: Any) -> None:
+    make_person("resident")
+    answer = getattr(client, method)("/accounts/password/reset/", {"email": "a@example.org"})
+    assert answer.status_code == 200
+    assert "居委会" in answer.content.decode()
+    assert 'href="/accounts/password/reset/"' in client.get(LOGIN).content.decode()
+    sign_in(client, "resident")
+    form = {"email": "a@example.org", "action_add": ""}
+    assert getattr(client, method)("/accounts/email/", form).status_code == 404
+    assert mailoutbox == []
+
+
 # --- the pages are ours ------------------------------------------------------------------------
 
 
@@ -208,6 +221,7 @@ def test_the_pages_speak_chinese_and_keep_to_the_policy(client: Client, clerk: P
     pages[CONFIRM] = client.get(CONFIRM)
     confirm(client)
     pages[ACTIVATE] = client.get(ACTIVATE)
+    assert "办理公务的账号" in pages[ACTIVATE].content.decode()
     activate(client)
     for path in (
         "/accounts/2fa/",
