@@ -243,7 +243,14 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"receipts": {"()": "config.logs.HideReceipts"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["receipts"],
+        }
+    },
     "root": {"handlers": ["console"], "level": env("SANWEN_LOG_LEVEL", default="WARNING")},
     "loggers": {"sanwen": {"level": "INFO"}},
 }

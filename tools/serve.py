@@ -79,7 +79,7 @@ def serve(host: str, port: int, ready: Callable[[], None]) -> int:
     clock_command = ("manage.py", "clock")
     server = start(
         "-m", "uvicorn", "config.asgi:application", "--host", host, "--port", str(port),
-        "--lifespan", "off", "--log-level", "warning", "--no-server-header",
+        "--lifespan", "off", "--log-level", "warning", "--no-access-log", "--no-server-header",
         "--timeout-graceful-shutdown", "10",
     )  # fmt: skip
     clock, clock_began = start(*clock_command), time.monotonic()

@@ -43,8 +43,10 @@ class Tender(Procedure):
     evaluation = Task(  # Tender Law 37: five or more, odd, two thirds experts
         title=_("评标"), by=OFFICE, form=forms.EvaluationForm
     ).Next(this.candidates)
-    candidates = (  # Implementing Regulations 54: at least 3 days, an objection suspends
-        Publicity(title=_("中标候选人公示"), by=OFFICE, participants=ANYONE, term=Days(3))
+    candidates = (  # Implementing Regulations 54: 3 days, an objection suspends, answered in 3
+        Publicity(
+            title=_("中标候选人公示"), by=OFFICE, participants=ANYONE, term=Days(3), verify=Days(3)
+        )
         .On("clean", this.award)
         .On("upheld", this.evaluation, _("重新评标"))
     )

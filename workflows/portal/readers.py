@@ -9,7 +9,7 @@ import datetime as dt
 from collections import defaultdict
 from typing import Any
 
-from django.db.models import Count, Max, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.utils.translation import gettext_lazy as _
 from viewflow.workflow.status import STATUS
 
@@ -438,8 +438,3 @@ def catalogue() -> list[dict[str, Any]]:
         }
         for declared in procedures.catalogue(clock.today())
     ]
-
-
-def last_change() -> dt.datetime | None:
-    """When anything last happened, for caches and the health page."""
-    return Record.objects.aggregate(last=Max("at"))["last"]

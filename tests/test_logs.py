@@ -1,0 +1,23 @@
+"""Receipt codes never stand in a log line."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from config.logs import HideReceipts
+
+
+@pytest.mark.parametrize(
+    ("message", "args", "line"),
+    [
+        ("Not Found: %s", ("/r/6VVC5-FCX4M-TPVM5-6WW23/",), "Not Found: /r/…/"),
+        ('"GET /r/6VVC5FCX4MTPVM56WW23 HTTP/1.1" 500', (), '"GET /r/… HTTP/1.1" 500'),
+        ("Not Found: %s", ("/cases/none/",), "Not Found: /cases/none/"),
+    ],
+)
+def test_a_receipt_code_is_hidden(message, args, line):
+    record = logging.LogRecord("django.request", logging.WARNING, "", 0, message, args, None)
+    assert HideReceipts().filter(record)
+    assert record.getMessage() == line
