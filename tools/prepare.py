@@ -25,6 +25,8 @@ START = time.monotonic()
 # What WeasyPrint loads, and a Chinese face for its pages: names of Debian 12 and Ubuntu.
 PDF_PACKAGES = ["libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0"]
 FONT_PACKAGES = ["fontconfig", "fonts-noto-cjk"]
+# The tests read and check PDF files with other people's eyes than those that wrote them.
+PDF_READERS = {"pdftotext": "poppler-utils", "qpdf": "qpdf"}
 PDF_TRIAL = "import weasyprint; weasyprint.HTML(string='<p>三问于民').write_pdf()"
 
 
@@ -169,6 +171,14 @@ def check_pdf(needed: bool) -> None:
         say("going on without: everything works but the PDF files")
 
 
+def check_readers() -> None:
+    """The tests read PDF files with poppler and qpdf."""
+    missing = [package for name, package in PDF_READERS.items() if not shutil.which(name)]
+    why = "programs that read PDF, for the tests"
+    if missing and not install_system(missing, why):
+        stop(f"missing {why}.")
+
+
 def chromium() -> str | None:
     """A Chromium of the system or of Playwright's own cache."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
@@ -199,6 +209,7 @@ def main(aim: str) -> None:
     install_locked("requirements-dev.txt" if aim == "dev" else "requirements.txt")
     check_pdf(needed=aim == "dev")
     if aim == "dev":
+        check_readers()
         check_browser()
 
 
