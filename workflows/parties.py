@@ -38,6 +38,8 @@ class Party:
     """``online``, or ``paper`` when an officer of the community types in a signed form: then `role`
     and `key` are the household's or owner's, and `user_id` the officer's, whose right to type in
     paper forms for this community (residents' committee or office) `Directory.holds` checks."""
+    seat: str = ""
+    """The seat that the role is held for, where a role has several (a reviewer's ``housing``)."""
 
     @classmethod
     def clock(cls) -> Party:

@@ -36,6 +36,8 @@ PICTURES = {
 PDF = ("application/pdf", "pdf")
 _ACTION = re.compile(rb"/(?:JavaScript|Launch|EmbeddedFile|JS\s*[(<])")
 
+_IN_BRACKETS = re.compile(r"\s*[（(][^（）()]*[）)]")
+
 
 @dataclass(frozen=True, slots=True)
 class Upload:
@@ -141,7 +143,8 @@ class UploadField(forms.FileField):
         uploads = []
         for file in files:
             content, media_type, extension = checked(file, pictures_only=self.pictures_only)
-            label = str(self.label or _("附件"))
+            # What the form says of the field in brackets is not part of what the file is.
+            label = _IN_BRACKETS.sub("", str(self.label or _("附件")))
             uploads.append(Upload(content, media_type, extension, "", label, self.public))
         return uploads
 

@@ -57,7 +57,7 @@ class CommunityDirectory:
             return []
         on = _day(at)
         parties = [
-            Party(role.role, f"person:{user.pk}", user.pk, role.label)
+            Party(role.role, f"person:{user.pk}", user.pk, role.label, seat=role.seat)
             for role in Role.objects.filter(
                 serving(on), person_id=user.pk, community__in=_upwards(community)
             )
@@ -89,7 +89,7 @@ class CommunityDirectory:
             return (
                 party.via == "online"
                 and party.key == f"person:{party.user_id}"
-                and serves.filter(role=party.role).exists()
+                and serves.filter(role=party.role, seat=party.seat).exists()
             )
         if kind != "household" or not number.isdecimal():
             return False

@@ -63,7 +63,7 @@ class Cast:
             "resident_supervisor": self.resident_supervisor,
             "residents_representative": self.representative,
         }.get(role) or self.reviewers[seat]
-        return Party(role, f"person:{account}", account)
+        return Party(role, f"person:{account}", account, seat=seat)
 
 
 class Story:

@@ -142,7 +142,7 @@ def joint_review(go: Journey) -> None:
     points = {"score_will": 25, "score_pledge": 14, "score_upkeep": 15, "score_faults": 26}
 
     def sign(seat, **more):
-        data = {"seat": seat, "decision": "approve", **points, **more}
+        data = {"decision": "approve", **points, **more}
         go.send(seat, "joint_review", "panel.signed", data)
 
     reviewer = go.walker(go.town.staff["housing"])
@@ -151,7 +151,6 @@ def joint_review(go: Journey) -> None:
     reviewer.act(
         go.do("joint_review", "panel.signed"),
         {
-            "seat": "housing",
             **{name: str(value) for name, value in points.items()},
             "decision": "return",
             "reason": "请补充各楼栋渗漏点位图。",

@@ -144,7 +144,6 @@ BAD = [
     (2, "x", {"decision": "reject"}, "invalid"),
     (2, "x", {"decision": "return", "reason": "无"}, "invalid"),
     (2, "w", {}, "invalid"),
-    (2, "x", {"decision": "approve", "failed_a": "墙面渗水。"}, "invalid"),
     (2, "x", {"decision": "reject", "reason": "电话13812345678联系。"}, "invalid"),
 ]
 

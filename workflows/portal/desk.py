@@ -169,7 +169,7 @@ def _meant(request: HttpRequest, offer: Offer) -> Party:
 
 def party_code(party: Party) -> str:
     """How a form names a capacity."""
-    return f"{party.role}|{party.key}"
+    return "|".join(part for part in (party.role, party.key, party.seat) if part)
 
 
 def _beside(offer: Offer, request: HttpRequest) -> dict[str, Any]:
@@ -251,6 +251,7 @@ def act_done(request: HttpRequest, number: str, seq: int) -> HttpResponse:
                 "case_number": case.number,
                 "hash": bytes(trace.record.leaf_hash).hex(),
             },
+            run=trace.record.run if trace.record.run and trace.record.run.is_open else None,
             again=_again(request, case, trace),
         ),
     )

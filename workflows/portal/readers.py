@@ -19,7 +19,7 @@ from ..models.case import Case, Community, StepRun
 from ..models.record import Attachment, Record, Trace
 from ..steps.base import Step
 from . import chart, words
-from .viewer import Offer, Viewer
+from .viewer import Viewer
 
 RECORDS_SHOWN = 12
 
@@ -395,25 +395,32 @@ def inbox(user: Any) -> list[dict[str, Any]]:
             viewers[case.pk] = viewer
         if not isinstance(run.flow_task, Step):
             continue
-        handles = viewer.may_handle(run.step)
-        offers: list[Offer] = [
+        offers = [
             offer
-            for offer in viewer.offers(run, run.step)
-            if not offer.paper and (offer.spec.button or handles)
+            for offer in viewer.buttons(run, run.step)
+            if not offer.paper and not offer.spec.optional
         ]
-        if not offers:
+        suspended = case.suspended_at is not None
+        waiting = [] if suspended else run.step.waiting(run, viewer.roles)
+        if not offers and not waiting:
             continue
+        due = run.step.next_due(run) if waiting else None
+        ends = min((day for day in (run.ends_on, due) if day), default=None)
+        left = (ends - today).days if ends else None
+        late = run.overdue_at is not None or (left is not None and left < 0)
         rows.append(
             {
                 **_run_row(run, today),
                 "url": (
                     offers[0].url
-                    if len(offers) == 1 and offers[0].spec.button
+                    if len(offers) == 1 and not waiting
                     else f"/cases/{case.number}/steps/{run.pk}/"
                 ),
-                "state": _run_state(case, run),
+                "state": "suspended" if suspended else "overdue" if late else "open",
                 "state_label": None,
-                "note": str(_("、")).join(str(offer.title) for offer in offers),
+                "ends": ends,
+                "days_left": left,
+                "note": str(_("、")).join([str(w) for w in (*waiting, *(o.title for o in offers))]),
             }
         )
     order = {"overdue": 0, "open": 1, "suspended": 2}

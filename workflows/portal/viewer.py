@@ -77,7 +77,7 @@ class Viewer:
         for party in self.parties:
             if party.role in allowed:
                 # A household and its owner are one and the same choice for people.
-                kind = "resident" if party.role in RESIDENTS else party.role
+                kind = "resident" if party.role in RESIDENTS else party.role + party.seat
                 found.setdefault((kind, party.key), party)
         return tuple(found.values())
 
@@ -108,6 +108,8 @@ class Viewer:
             if run is not None and not step.offered(spec, run):
                 continue
             parties = self.parties_for(step, spec)
+            if parties and run is not None:
+                parties = step.able(spec, run, parties)
             if parties and run is not None:
                 roles = {party.role for party in parties}
                 found += [

@@ -114,7 +114,7 @@ def step_detail(request: HttpRequest, number: str, run_id: int) -> HttpResponse:
             page=page,
             viewer=viewer,
             handles=handles,
-            desk=step.desk(run) if handles else {},
+            desk=step.desk(run, viewer.roles, request.GET) if handles else {},
             buttons=viewer.buttons(run, step),
             unmet=step.unmet(run) if run.is_open else [],
             state=readers._run_state(case, run),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -46,21 +46,39 @@ ROLES: dict[str, Words] = {
 }
 
 FIELDS: dict[str, Words] = {
+    "accounted": _("已征求"),
     "adopted": _("采纳情况"),
-    "amount": _("金额（分）"),
+    "agenda": _("议题"),
+    "amount": _("金额（元）"),
+    "attendance": _("到会人数"),
     "before": _("原截止日期"),
     "channel": _("方式"),
     "class": _("类别"),
     "code": _("代码"),
     "community": _("地点"),
     "decision": _("决定"),
+    "decisions": _("各方意见"),
+    "due_on": _("应于此日前办理"),
     "ends_on": _("截止日期"),
+    "entry": _("所指条目"),
+    "failed": _("不合格项"),
     "files": _("附件数"),
+    "former": _("原记录"),
+    "ground": _("理由类别"),
+    "households": _("户数"),
     "item": _("事项"),
     "kind": _("种类"),
+    "late": _("逾期提交"),
+    "life": _("状态"),
     "lot": _("标段"),
+    "lots": _("标段"),
     "members": _("评标委员会人数"),
     "note": _("说明"),
+    "number": _("编号"),
+    "objections": _("所答异议的记录"),
+    "of": _("应张贴处数"),
+    "on": _("日期"),
+    "opinions": _("所答意见的记录"),
     "outcome": _("结果"),
     "overdue": _("超期"),
     "params": _("参数"),
@@ -68,24 +86,52 @@ FIELDS: dict[str, Words] = {
     "percent": _("进度(%)"),
     "phase": _("阶段"),
     "place": _("地点"),
+    "places": _("处所或名额"),
+    "points": _("得分"),
+    "posted": _("已张贴处数"),
     "provisional": _("暂定"),
     "public_text": _("意见内容（已隐去个人信息）"),
     "reason": _("理由"),
+    "record": _("记录"),
+    "referral": _("转办去向"),
+    "remarks": _("备注"),
     "result": _("结果"),
     "rule": _("计算规则"),
     "seat": _("席位"),
     "score": _("评分"),
+    "scores": _("各项得分"),
+    "seats": _("席位"),
+    "session": _("会议通知的记录"),
+    "sessions": _("会议场数"),
     "seq": _("所指记录"),
     "stance": _("态度"),
+    "starts_at": _("开会时间"),
     "starts_on": _("起算日"),
     "term": _("时限"),
     "terms": _("时限"),
     "text": _("内容"),
+    "threshold": _("通过分数"),
     "title": _("标题"),
+    "to": _("新状态"),
+    "totals": _("汇总"),
+    "value": _("数值"),
     "visits": _("走访次数"),
+    "why": _("更正原因"),
+    "withdrawn": _("撤回的记录"),
 }
 
 VALUES: dict[str, Words] = {
+    "mean_at_least": _("平均分达到"),
+    "weighted_at_least": _("加权平均分达到"),
+    "invited": _("尚未签字"),
+    "signed": _("已签字"),
+    "recused": _("回避"),
+    "posting": _("张贴中"),
+    "standing": _("公示中"),
+    "answered": _("已提意见"),
+    "replied": _("已答复"),
+    "withdrawn": _("已撤回"),
+    "waiting": _("未登记"),
     "approve": _("同意"),
     "approved": _("通过"),
     "return": _("退回"),
@@ -145,29 +191,51 @@ def outcome_title(case: Case, step: str, outcome: str) -> Words:
 def body_lines(case: Case, record: Record) -> Iterator[tuple[Words, Any]]:
     """The body of a record, field by field, in words."""
     node = case.declared._nodes_by_name.get(record.step)
-    for name, value in record.body.items():
+    known = {**VALUES, **(node.codes if isinstance(node, Step) else {})}
+    # Bodies are stored in the order of their keys; people read them in the order of the form.
+    order = list(getattr(getattr(node, "form", None), "base_fields", {}))
+    rows = sorted(
+        record.body.items(), key=lambda row: order.index(row[0]) if row[0] in order else len(order)
+    )
+    for name, value in rows:
         label = FIELDS.get(name) or _form_label(node, record.act, name) or name
         if name == "outcome":
             yield label, outcome_title(case, record.step, str(value))
         elif name == "term":
             yield label, _term(value)
+        elif name == "amount" and isinstance(value, int):
+            yield label, money(value)
         elif isinstance(value, bool):
             yield label, _("是") if value else _("否")
         elif isinstance(value, str):
-            yield label, VALUES.get(value, value)
+            yield label, known.get(value, value)
         elif isinstance(value, (list, dict)):
-            yield label, _nested(value)
+            yield label, _nested(value, known)
         else:
             yield label, value
 
 
-def _nested(value: Any) -> str:
+def _nested(value: Any, known: Mapping[str, Words]) -> str:
     if isinstance(value, dict):
-        parts = (f"{FIELDS.get(k, k)}:{_nested(v)}" for k, v in value.items())
-        return ";".join(str(part) for part in parts)
+        parts = (
+            _("%(name)s：%(value)s")
+            % {
+                "name": FIELDS.get(k) or known.get(k, k),
+                "value": money(v) if k == "amount" and isinstance(v, int) else _nested(v, known),
+            }
+            for k, v in value.items()
+        )
+        return "；".join(str(part) for part in parts)
     if isinstance(value, list):
-        return "\n".join(_nested(item) for item in value)
-    return str(VALUES.get(value, value)) if isinstance(value, str) else str(value)
+        return "\n".join(_nested(item, known) for item in value)
+    return str(known.get(value, value)) if isinstance(value, str) else str(value)
+
+
+def money(fen: int) -> str:
+    """An amount in fen as yuan: 123450 → ``1,234.50``. Exact."""
+    sign = "-" if fen < 0 else ""
+    whole, rest = divmod(abs(fen), 100)
+    return f"{sign}{whole:,}.{rest:02d}"
 
 
 def _term(code: str) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import rfc8785
@@ -23,7 +23,7 @@ from ..models.case import StepRun
 from ..parties import directory
 from ..uploads import UploadField
 from .ballot_rows import BallotPaper, BallotQuestion, ResultObjection, RollRow, RollWay
-from .base import ActForm, ActSpec, Step, Words, act, refuse, term_body
+from .base import NOTHING, ActForm, ActSpec, Step, Words, act, refuse, term_body
 from .opinion import AnswerForm, Keys, PublicText, Reply, fingerprint, reply_body
 from .publicity_rows import DECISIONS
 
@@ -350,7 +350,7 @@ class Ballot(Step):
                 _("名册不完整，不能表决：请核对各户的面积和产权人。"), code="unmet"
             ) from error
 
-    @act("ballot.recalled", title=_("撤回表决公告"), by="by", form=ReasonForm)
+    @act("ballot.recalled", title=_("撤回表决公告"), by="by", form=ReasonForm, optional=True)
     def recall(self, doing: Act) -> Written:
         """Take the call back before voting opens; a new call has its full notice."""
         run = doing.open_run
@@ -484,7 +484,7 @@ class Ballot(Step):
     def _all_in(self, run: StepRun) -> bool:
         return not RollRow.objects.filter(run=run).exclude(papers__standing=True).exists()
 
-    @act("proxy.registered", title=_("登记委托"), by="by", form=ProxyForm)
+    @act("proxy.registered", title=_("登记委托"), by="by", form=ProxyForm, optional=True)
     def register_proxy(self, doing: Act) -> Written:
         """Register a written mandate: the proxy may vote for that head from then on."""
         run, row, proxy = doing.open_run, doing.data["row"], doing.data["proxy"]
@@ -497,7 +497,13 @@ class Ballot(Step):
         RollWay.objects.create(run=run, row=row, party_key=proxy, proxy=True)
         return Written({"mandate": True}, {"row": row.label})
 
-    @act("vote.withdrawn", title=_("登记撤回纸质票"), by="by", form=PaperWithdrawalForm)
+    @act(
+        "vote.withdrawn",
+        title=_("登记撤回纸质票"),
+        by="by",
+        form=PaperWithdrawalForm,
+        optional=True,
+    )
     def withdraw(self, doing: Act) -> Written:
         """A paper vote withdrawn in writing by its owner; the head may vote again."""
         run = doing.open_run
@@ -509,7 +515,7 @@ class Ballot(Step):
         paper.save(update_fields=["standing", "ended"])
         return Written({"withdraws": paper.record.seq if paper.record else None})
 
-    @act("vote.struck", title=_("认定无效票"), by="by", form=StrikeForm)
+    @act("vote.struck", title=_("认定无效票"), by="by", form=StrikeForm, optional=True)
     def strike(self, doing: Act) -> Written:
         """Strike an invalid vote, with the reason, and count again."""
         run = doing.open_run
@@ -632,6 +638,11 @@ class Ballot(Step):
         missing.append(_("结果尚未确认"))
         return missing
 
+    def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:
+        """Objections to the count."""
+        count = self.undecided(run).count() if roles.intersection(self.by) else 0
+        return [_("%(n)s件计票异议待核查") % {"n": count}] if count else []
+
     def result(self, run: StepRun) -> dict[str, Any]:
         """Turnout."""
         return {"turnout": self.turnout(run)}
@@ -693,7 +704,9 @@ class Ballot(Step):
             .order_by("pk")[:100],
         }
 
-    def desk(self, run: StepRun) -> dict[str, Any]:
+    def desk(
+        self, run: StepRun, roles: set[str] | None = None, query: Mapping[str, str] = NOTHING
+    ) -> dict[str, Any]:
         """Who has not voted (not what the others chose), and undecided objections in clear."""
         waiting = RollRow.objects.filter(run=run).exclude(papers__standing=True)
         return {

@@ -8,8 +8,9 @@ completes it and viewflow moves the token along the edge of that outcome. Acts t
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from django import forms
@@ -33,6 +34,7 @@ else:
     Words = Any
 
 Roles: TypeAlias = tuple[str, ...]
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class ActSpec:
     """An act that a step takes: its code in the record, its words, who may do it, what it asks.
 
     `by` names the roles, or the attribute of the step that holds them. `in_term`: refused once the
-    step's term has run out. `form` is a form class or the name of a step's method that makes one
+    step's term has run out. `optional`: one may do it and need not; nobody's inbox asks for it.
+    `form` is a form class or the name of a step's method that makes one
     for the act at hand. `page`: has a page of its own. `button`: that page is reached by a button;
     others are reached from the thing that they are about (the opinion to answer).
     """
@@ -55,6 +58,7 @@ class ActSpec:
     after_close: bool = False
     page: bool = True
     button: bool = True
+    optional: bool = False
 
 
 def act(
@@ -68,12 +72,23 @@ def act(
     after_close: bool = False,
     page: bool = True,
     button: bool = True,
+    optional: bool = False,
 ) -> Callable[[Callable[[Any, Act], Written]], Callable[[Any, Act], Written]]:
     """Declare a method of a step to be an act, named as its record (``opinion.submitted``)."""
 
     def mark(method: Callable[[Any, Act], Written]) -> Callable[[Any, Act], Written]:
         spec = ActSpec(
-            name, title, by, method, form, in_term, while_suspended, after_close, page, button
+            name,
+            title,
+            by,
+            method,
+            form,
+            in_term,
+            while_suspended,
+            after_close,
+            page,
+            button,
+            optional,
         )
         method.act_spec = spec  # type: ignore[attr-defined]
         return method
@@ -91,6 +106,16 @@ class ActForm(forms.Form):
 
     def setup(self) -> None:
         """Fit the fields to the act at hand (choices, limits)."""
+
+
+def choices_of(form: type[forms.Form]) -> dict[str, Words]:
+    """What people read for the choices that a form declares."""
+    found: dict[str, Words] = {}
+    for field in form.base_fields.values():
+        if isinstance(field, forms.ChoiceField):
+            choices: Any = field.choices
+            found |= {str(code): title for code, title in choices if code}
+    return found
 
 
 class StepActivation(Activation):
@@ -242,6 +267,26 @@ class Step(Node):
         """Whether an act makes sense in the run's phase; the page then offers it. Not a guard."""
         return True
 
+    def able(self, spec: ActSpec, run: StepRun, parties: tuple[Party, ...]) -> tuple[Party, ...]:
+        """Those of the `parties` for whom an act makes sense now (who has not yet signed). The page
+        then offers it. Not a guard."""
+        return parties
+
+    @property
+    def codes(self) -> dict[str, Words]:
+        """What people read for the codes that this step's records hold (its seats, lots, items)."""
+        return {}
+
+    def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:
+        """What waits for those roles besides the acts that have buttons, in numbers; the inbox
+        says it."""
+        return []
+
+    def next_due(self, run: StepRun) -> dt.date | None:
+        """The soonest day within the run by which something must be done (an objection decided);
+        None where the run's own term is all there is."""
+        return None
+
     def page(self, run: StepRun) -> dict[str, Any]:
         """What the public page of a run shows; a constant number of queries."""
         return {}
@@ -264,8 +309,11 @@ class Step(Node):
         `query` is the page's query string. For those who may do the act; may hold clear values."""
         return {}
 
-    def desk(self, run: StepRun) -> dict[str, Any]:
-        """What those who handle the step see besides; may hold clear values."""
+    def desk(
+        self, run: StepRun, roles: set[str] | None = None, query: Mapping[str, str] = NOTHING
+    ) -> dict[str, Any]:
+        """What those who handle the step see besides; may hold clear values. Moves are those that
+        the `roles` may make (None: whoever's). `query` is the page's (``find``: a room)."""
         return {}
 
     def faults(self) -> Iterator[str]:

@@ -56,6 +56,11 @@ class Children(Step):
         self.procedure = procedure
         self.lots = {lot.code: lot for lot in lots}
 
+    @property
+    def codes(self) -> dict[str, Words]:
+        """The lots."""
+        return {lot.code: lot.title for lot in self.lots.values()}
+
     def opened(self, run: StepRun, now: dt.datetime) -> dict[str, Any]:
         """Open the child cases."""
         run.save()

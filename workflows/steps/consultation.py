@@ -7,7 +7,7 @@ The source article: 逐户发放填写《老旧小区改造意见征求表》…
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -21,7 +21,7 @@ from ..acts import Act, Written
 from ..models.case import Case, StepRun
 from ..parties import Member, directory
 from ..uploads import UploadField
-from .base import ActForm, ActSpec, Roles, Words, act, refuse
+from .base import NOTHING, ActForm, ActSpec, Roles, Words, act, refuse
 from .consultation_rows import (
     LEAST_SHOWN,
     SATISFACTION,
@@ -46,6 +46,9 @@ __all__ = ["Consultation", "HouseholdReturn", "MenuItem", "Opinion", "Reply", "S
 
 CLOSED = "closed"
 """The phase of a run that the office has closed before or after its term."""
+
+VISITS_SHOWN = 200
+"""How many households still to be visited a page lists at once."""
 
 VISITS: dict[str, Words] = {
     "returned": _("已交回"),
@@ -193,6 +196,12 @@ class Consultation(Answering):
         self.minimum = minimum
         self.survey = survey
         self.surveyed: Roles = tuple(surveyed)
+
+    @property
+    def codes(self) -> dict[str, Words]:
+        """Items of the menu and their classes."""
+        found: dict[str, Words] = {item.code: item.title for item in self.items.values()}
+        return found | {item.grade: item.grade_title for item in self.items.values()}
 
     def faults(self) -> Iterator[str]:
         """Also: nobody to ask, no term, an item twice."""
@@ -359,6 +368,14 @@ class Consultation(Answering):
             missing.append(_("尚未选择办理结果"))
         return missing
 
+    def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:
+        """Opinions to answer, households to visit."""
+        found = super().waiting(run, roles)
+        if self.each_household and roles.intersection(self.by):
+            left = self.unaccounted(run).count()
+            found += [_("%(n)s户待征求") % {"n": left}] if left else []
+        return found
+
     def result(self, run: StepRun) -> dict[str, Any]:
         """Opinions by outcome, households by what came of them, satisfaction."""
         outcomes = {
@@ -392,13 +409,37 @@ class Consultation(Answering):
             "closed": run.phase == CLOSED,
         }
 
-    def desk(self, run: StepRun) -> dict[str, Any]:
+    def desk(
+        self, run: StepRun, roles: set[str] | None = None, query: Mapping[str, str] = NOTHING
+    ) -> dict[str, Any]:
         """Unanswered opinions in clear, and the households still to visit; both querysets."""
         return {
             "unanswered": self.unanswered(run).select_related("record"),
             "unaccounted": self.unaccounted(run) if self.each_household else None,
             "unmet": self.unmet(run),
+            **(self._to_visit(run, query) if self.each_household else {}),
         }
+
+    def _to_visit(self, run: StepRun, query: Mapping[str, str]) -> dict[str, Any]:
+        """The households still to be asked, in walking order, narrowed by ``find``."""
+        find = "".join(query.get("find", "").split())[:40]
+        left = {row.party_key: row for row in self.unaccounted(run)}
+        members = [
+            {"key": member.key, "label": member.label, "visits": left[member.key].visits}
+            for member in directory().members("households", run.process.community)
+            if member.key in left and find in member.label
+        ]
+        return {"to_visit": members[:VISITS_SHOWN], "to_visit_count": len(members), "find": find}
+
+    def prefill(self, doing: Act, query: Any) -> dict[str, Any]:
+        """A visit begins with the household's room, from its key, and with today."""
+        begun = super().prefill(doing, query)
+        if doing.spec.name == "household.visited":
+            begun["on"] = timezone.localdate(doing.at)
+            for member in directory().members("households", doing.case.community):
+                if member.key == begun.get("household"):
+                    begun["household"] = member.label
+        return begun
 
     def counts(self, run: StepRun) -> list[dict[str, Any]]:
         """How many parties want each item and how many do not, in the menu's order."""

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from django import forms
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..acts import Act, Written
 from ..models.case import Case, StepRun
-from .base import ActForm, ActSpec, Roles, Step, Words, act, refuse
+from .base import NOTHING, ActForm, ActSpec, Roles, Step, Words, act, choices_of, refuse
 from .ledger_rows import LedgerEntry, LedgerMove
 from .opinion import PublicText, fingerprint
+
+DESK_ROWS = 100
+"""How many entries a page lists to those who work through them."""
 
 __all__ = ["EntryForm", "EntryKind", "Ledger", "LedgerEntry", "LedgerMove", "Move"]
 
@@ -175,6 +178,14 @@ class Ledger(Step):
     def desk_roles(self) -> Roles:
         """All who enter or move something."""
         return self.keepers
+
+    @property
+    def codes(self) -> dict[str, Words]:
+        """Kinds, their states, and the choices of their forms."""
+        found: dict[str, Words] = {}
+        for kind in self.kinds.values():
+            found |= {kind.code: kind.title, **kind.states, **choices_of(kind.form)}
+        return found
 
     def faults(self) -> Iterator[str]:
         """Also: kinds without a start, moves between states that are none."""
@@ -346,13 +357,30 @@ class Ledger(Step):
             body["entry"] = row.seq
         return Written(body, form.private(), step)
 
-    @act("entry.corrected", title=_("更正台账条目"), by="keepers", form=CorrectionForm)
+    @act(
+        "entry.corrected", title=_("更正台账条目"), by="keepers", form=CorrectionForm, optional=True
+    )
     def correct(self, doing: Act) -> Written:
         """Strike a wrong entry; it stays visible, and the right one is entered anew."""
         row = self._row(doing)
         self._kind(doing, row.kind)
         row.strike()
         row.save()
+        if row.kind == self.dues:  # what the household owes is not wrong, its payment was
+            kind = self.kinds[row.kind]
+            LedgerEntry.objects.create(
+                case=doing.case,
+                step=self.name,
+                run=doing.open_run,
+                kind=row.kind,
+                state=kind.start,
+                on=timezone.localtime(doing.at).date(),
+                amount=row.amount,
+                public=row.public,
+                private=row.private,
+                subject_key=row.subject_key,
+                created=doing.at,
+            )
         body = {"kind": row.kind, "reason": doing.data["reason"]}
         return Written(body, corrects=row.seq)
 
@@ -478,21 +506,70 @@ class Ledger(Step):
             "top": top,
         }
 
-    def desk(self, run: StepRun) -> dict[str, Any]:
-        """Entries that wait for a move, in clear, with the moves that each may take."""
-        waiting = []
-        for row in self.standing(run.process).order_by("pk")[:1000]:
-            kind = self.kinds.get(row.kind)
-            if kind is None:
-                continue
-            moves = [move for move in kind.moves if move.source == row.state]
-            if moves:
-                waiting.append(
-                    {
-                        "row": row,
-                        "kind": kind.title,
-                        "state": kind.states.get(row.state, row.state),
-                        "moves": moves,
-                    }
-                )
-        return {"waiting": waiting[:300]}
+    def desk(
+        self, run: StepRun, roles: set[str] | None = None, query: Mapping[str, str] = NOTHING
+    ) -> dict[str, Any]:
+        """`waiting`: entries that the `roles` may take a step on, in clear, with the moves for
+        each, a hundred at once, narrowed by ``find``; `count` of all of them; `correctable`: the
+        kinds whose entries they may correct."""
+        find = " ".join(query.get("find", "").split())[:40]
+        moves = self._moves(roles)
+        rows = self._movable(run.process, moves)
+        if find:
+            rows = rows.filter(private__unit__icontains=find)
+        waiting = [
+            {
+                "row": row,
+                "kind": self.kinds[row.kind].title,
+                "state": self.kinds[row.kind].states.get(row.state, row.state),
+                "moves": moves[row.kind, row.state],
+            }
+            for row in rows.order_by("pk")[:DESK_ROWS]
+        ]
+        return {
+            "waiting": waiting,
+            "count": rows.count(),
+            "find": find,
+            "correctable": {
+                kind.code for kind in self.kinds.values() if roles is None or roles & {*kind.by}
+            },
+        }
+
+    def _moves(self, roles: set[str] | None) -> dict[tuple[str, str], list[Move]]:
+        """The moves that the roles may make, by kind and state."""
+        found: dict[tuple[str, str], list[Move]] = {}
+        for kind in self.kinds.values():
+            for move in kind.moves:
+                if roles is None or roles & {*move.by}:
+                    found.setdefault((kind.code, move.source), []).append(move)
+        return found
+
+    def _movable(self, case: Case, moves: Iterable[tuple[str, str]]) -> QuerySet[LedgerEntry]:
+        which = Q(pk__in=())
+        for kind, state in moves:
+            which |= Q(kind=kind, state=state)
+        return self.standing(case).filter(which)
+
+    def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:
+        """How many entries wait for a step that the roles may take."""
+        rows = self._movable(run.process, self._moves(roles)).order_by()
+        return [
+            _("%(kind)s：%(n)s项“%(state)s”")
+            % {
+                "kind": self.kinds[row["kind"]].title,
+                "n": row["n"],
+                "state": self.kinds[row["kind"]].states[row["state"]],
+            }
+            for row in rows.values("kind", "state").annotate(n=Count("pk"))
+        ]
+
+    def beside(self, run: StepRun, spec: ActSpec, query: Any) -> dict[str, Any]:
+        """The entry that is meant, in clear: for those who keep the ledger."""
+        key = str(query.get("entry", ""))
+        if spec.name not in ("entry.moved", "entry.corrected") or not key.isdecimal():
+            return {}
+        row = self.standing(run.process).filter(pk=int(key[:18])).first()
+        if row is None:
+            return {}
+        kind = self.kinds[row.kind]
+        return {"entry": row, "kind": kind, "state": kind.states.get(row.state, row.state)}

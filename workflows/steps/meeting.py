@@ -248,7 +248,9 @@ class Meeting(Step):
         )
         return Written({"session": _seq(session), "waiting": full}, fact=row)
 
-    @act("signup.cancelled", title=_("取消预约"), by="participants", form=SessionForm)
+    @act(
+        "signup.cancelled", title=_("取消预约"), by="participants", form=SessionForm, optional=True
+    )
     def cancel_sign_up(self, doing: Act) -> Written:
         """Say that one does not come; the first who waits moves up."""
         session: MeetingSession = doing.data["session"]
@@ -290,7 +292,7 @@ class Meeting(Step):
         session.save()
         return Written({"session": _seq(session), "text": session.minutes})
 
-    @act("meeting.cancelled", title=_("取消会议"), by="by", form=CancelForm)
+    @act("meeting.cancelled", title=_("取消会议"), by="by", form=CancelForm, optional=True)
     def cancel(self, doing: Act) -> Written:
         """A session does not take place."""
         session: MeetingSession = doing.data["session"]

@@ -301,6 +301,11 @@ class Answering(Step):
         """The opinions of a run that wait for a reply, the oldest first."""
         return self.scope(run.process, run).filter(life="submitted").order_by("pk")
 
+    def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:
+        """The opinions to answer."""
+        count = self.unanswered(run).count() if roles.intersection(self.by) else 0
+        return [_("%(n)s条意见待答复") % {"n": count}] if count else []
+
     def draft(self, opinions: Sequence[Opinion]) -> dict[str, Any]:
         """What the reply form begins with: the first one's text, masked as far as patterns go."""
         names = directory().names({opinion.party_key for opinion in opinions}).values()
@@ -354,7 +359,14 @@ class Answering(Step):
             body["photos_public"] = True
         return Written(body, fact=reply, settle=True)
 
-    @act("reply.corrected", title=_("更正答复"), by="by", form=ReplyCorrectionForm, button=False)
+    @act(
+        "reply.corrected",
+        title=_("更正答复"),
+        by="by",
+        form=ReplyCorrectionForm,
+        button=False,
+        optional=True,
+    )
     def correct_reply(self, doing: Act) -> Written:
         """Give a reply anew, with why; the old one stays in the record."""
         old = (
@@ -381,6 +393,7 @@ class Answering(Step):
         by="participants",
         form=WithdrawalForm,
         button=False,
+        optional=True,
     )
     def withdraw_opinion(self, doing: Act) -> Written:
         """Take back one's own opinion before it is answered; it stays counted as withdrawn."""

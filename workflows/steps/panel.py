@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, ClassVar, cast
 
@@ -17,9 +17,9 @@ from django_fsm import FSMField, transition
 from ..acts import Act, Written
 from ..models.case import StepRun
 from ..models.record import Record
-from ..parties import directory
+from ..parties import Party, directory
 from ..uploads import UploadField
-from .base import ActForm, ActSpec, Step, Words, act, refuse
+from .base import NOTHING, ActForm, ActSpec, Step, Words, act, refuse
 from .opinion import PublicText
 from .panel_rules import (
     FULL,
@@ -160,7 +160,7 @@ class SignatureForm(ActForm):
     def setup(self) -> None:
         """A choice of decision, of the seat, and a line for every criterion."""
         self.fields["decision"].choices = list(self.panel.decisions.items())  # type: ignore[attr-defined]
-        seats = self.panel.seats_of(self.act.party.role)
+        seats = self.panel.seats_for(self.act.party)
         if self.act.spec.name == "panel.signed" and len(seats) > 1:
             choices = [(seat.code, seat.title) for seat in seats]
             self.fields["seat"] = forms.ChoiceField(label=_("席位"), choices=choices)
@@ -169,20 +169,26 @@ class SignatureForm(ActForm):
             self.fields[f"score_{line.code}"] = forms.IntegerField(
                 label=label, min_value=0, max_value=line.max
             )
-        for line in self.panel.sheet:
+        for line in self.panel.sheet if self.panel.every_must_pass else ():
             label = _("%(title)s的不合格情况（合格不填）") % {"title": line.title}
             self.fields[f"failed_{line.code}"] = PublicText(
                 label=label, max_length=200, required=False, rows=2
             )
         self.order_fields(
-            ["why", "seat", *(n for n in self.fields if n[:6] == "score_"), "decision"]
+            [
+                "why",
+                "seat",
+                *(n for n in self.fields if n[:6] == "score_"),
+                "decision",
+                *(n for n in self.fields if n[:7] == "failed_"),
+            ]
         )
 
     def clean(self) -> dict[str, Any]:
         """A reason unless it is approved; nothing can be approved with something that failed."""
         data: dict[str, Any] = super().clean() or {}
         decision = data.get("decision")
-        failed = any(data.get(f"failed_{line.code}") for line in self.panel.sheet)
+        failed = any(data.get(name) for name in self.fields if name[:7] == "failed_")
         if decision == "approve" and failed:
             self.add_error(
                 "decision",
@@ -204,8 +210,10 @@ class SignatureForm(ActForm):
 
     def failed(self) -> dict[str, str]:
         """Notes by criterion that failed."""
-        notes = {line.code: self.cleaned_data[f"failed_{line.code}"] for line in self.panel.sheet}
-        return {code: note for code, note in notes.items() if note}
+        data = self.cleaned_data
+        return {
+            name[7:]: data[name] for name in self.fields if name[:7] == "failed_" and data[name]
+        }
 
 
 class CorrectedSignatureForm(SignatureForm):
@@ -221,7 +229,7 @@ class RecusalForm(ActForm):
 
     def setup(self) -> None:
         """A choice of the seat."""
-        seats = cast("Panel", self.act.open_run.step).seats_of(self.act.party.role)
+        seats = cast("Panel", self.act.open_run.step).seats_for(self.act.party)
         if len(seats) > 1:
             choices = [(seat.code, seat.title) for seat in seats]
             self.fields["seat"] = forms.ChoiceField(label=_("席位"), choices=choices)
@@ -267,9 +275,22 @@ class Panel(Step):
         self.sheet: tuple[Criterion, ...] = score.sheet if score else ()
         self.decisions = PASSING if every_must_pass else DECISIONS
 
+    @property
+    def codes(self) -> dict[str, Words]:
+        """Seats, criteria and decisions."""
+        seats = {seat.code: seat.title for seat in self.seats}
+        return {**self.decisions, **seats, **{line.code: line.title for line in self.sheet}}
+
     def seats_of(self, role: str) -> list[SeatSpec]:
         """The seats that a role has."""
         return [seat for seat in self.seats if seat.role == role]
+
+    def seats_for(self, party: Party) -> list[SeatSpec]:
+        """The seats for which a party may sign: its own, where its role has several."""
+        seats = self.seats_of(party.role)
+        if party.seat and len(seats) > 1:
+            return [seat for seat in seats if seat.code == party.seat]
+        return seats
 
     def faults(self) -> Iterator[str]:
         """Seats and sheet must be such that a count means something."""
@@ -309,7 +330,13 @@ class Panel(Step):
         self._require_not_recused(doing)
         return self._written(doing, seat)
 
-    @act("panel.resigned", title=_("更正签字"), by="participants", form=CorrectedSignatureForm)
+    @act(
+        "panel.resigned",
+        title=_("更正签字"),
+        by="participants",
+        form=CorrectedSignatureForm,
+        optional=True,
+    )
     def sign_anew(self, doing: Act) -> Written:
         """Correct one's own signature before the panel closes; the former stays in the record."""
         seats = _seats_of_party(doing, self._rows(doing.open_run))
@@ -317,7 +344,7 @@ class Panel(Step):
             raise refuse(_("您还没有签字，请先签字。"), code="closed_step")
         return self._written(doing, seats[0], former=seats[0].signature)
 
-    @act("panel.recused", title=_("回避"), by="participants", form=RecusalForm)
+    @act("panel.recused", title=_("回避"), by="participants", form=RecusalForm, optional=True)
     def recuse(self, doing: Act) -> Written:
         """Stand back from one's seat, since one is related to the matter."""
         seats = self._rows(doing.open_run)
@@ -439,7 +466,10 @@ class Panel(Step):
 
     def _chosen(self, doing: Act, seats: Sequence[Seat]) -> Seat:
         """The seat that the party means; with one seat to the role there is nothing to choose."""
-        code = doing.data.get("seat") or self.seats_of(doing.party.role)[0].code
+        mine = [seat.code for seat in self.seats_for(doing.party)]
+        if not mine:
+            raise refuse(_("本环节没有您的席位。"), code="wrong_party")
+        code = doing.data.get("seat") or mine[0]
         return next(seat for seat in seats if seat.code == code)
 
     def _require_not_recused(self, doing: Act) -> None:
@@ -547,7 +577,9 @@ class Panel(Step):
             for row in before.order_by("pk").values("pk", "round", "finished", "outcome", "data")
         ]
 
-    def desk(self, run: StepRun) -> dict[str, Any]:
+    def desk(
+        self, run: StepRun, roles: set[str] | None = None, query: Mapping[str, str] = NOTHING
+    ) -> dict[str, Any]:
         """Who signed which seat, in clear."""
         seats = self._rows(run)
         names = directory().names({seat.party_key for seat in seats if seat.party_key})
@@ -559,6 +591,30 @@ class Panel(Step):
             ],
             "unmet": self.unmet(run) if run.is_open else [],
         }
+
+    def able(self, spec: ActSpec, run: StepRun, parties: tuple[Party, ...]) -> tuple[Party, ...]:
+        """Signing for who has not signed, correcting for who has, neither for who stood back."""
+        if spec.name not in ("panel.signed", "panel.resigned", "panel.recused"):
+            return parties
+        seats = self._rows(run)
+        accounts = {party.user_id for party in parties}
+        stood_back = set(
+            Recusal.objects.filter(seat__run=run, user_id__in=accounts).values_list(
+                "user_id", flat=True
+            )
+        )
+        taken = {seat.code for seat in seats if seat.life == "signed"}
+        signed = {seat.user_id for seat in seats if seat.life == "signed"}
+        found = []
+        for party in parties:
+            free = any(seat.code not in taken for seat in self.seats_for(party))
+            has = party.user_id in signed
+            fits = {"panel.signed": free and not has, "panel.resigned": has}.get(
+                spec.name, free or has
+            )
+            if fits and party.user_id not in stood_back:
+                found.append(party)
+        return tuple(found)
 
     def offered(self, spec: ActSpec, run: StepRun) -> bool:
         """Closing is offered only where it may be needed."""

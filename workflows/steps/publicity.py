@@ -8,11 +8,11 @@ never shortens the public's time.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from django import forms
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Min, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from .. import calendars, clock, terms
@@ -22,7 +22,7 @@ from ..models.record import Attachment
 from ..parties import directory
 from ..records import masking
 from ..uploads import UploadField
-from .base import ActForm, ActSpec, Roles, Words, act, refuse, term_body
+from .base import NOTHING, ActForm, ActSpec, Roles, Words, act, refuse, term_body
 from .opinion import (
     LARGEST,
     TEXT_MOST,
@@ -218,7 +218,9 @@ class Publicity(Answering):
             row = rows[place]
             if row.posted_at is None:
                 row.photo, row.posted_at = photo, at
+                photo.label = str(row.label)[:80]
                 newly.append(row)
+        Attachment.objects.bulk_update([row.photo for row in newly if row.photo], ["label"])
         Posting.objects.bulk_update(newly, ["photo", "posted_at"])
         posted = sum(row.posted_at is not None for row in rows.values())
         body: dict[str, Any] = {
@@ -314,6 +316,7 @@ class Publicity(Answering):
         by="participants",
         form=ObjectionWithdrawalForm,
         button=False,
+        optional=True,
     )
     def withdraw_objection(self, doing: Act) -> Written:
         """Take back one's own objection before it is decided."""
@@ -396,6 +399,16 @@ class Publicity(Answering):
             missing.append(_("还有%(count)s条逾期异议转为的意见未答复") % {"count": late})
         return missing
 
+    def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:
+        """Objections to decide, late opinions to answer."""
+        count = self.undecided(run).count() if roles.intersection(self.by) else 0
+        found: list[Words] = [_("%(n)s件异议待核查") % {"n": count}] if count else []
+        return [*found, *super().waiting(run, roles)]
+
+    def next_due(self, run: StepRun) -> dt.date | None:
+        """The day by which the next objection is to be decided."""
+        return self.undecided(run).aggregate(day=Min("due_on"))["day"]
+
     def result(self, run: StepRun) -> dict[str, Any]:
         """Objections by what came of them."""
         lives = Objection.objects.filter(run=run).values("life").annotate(n=Count("pk")).order_by()
@@ -449,7 +462,9 @@ class Publicity(Answering):
             "late": feedback_book(run),
         }
 
-    def desk(self, run: StepRun) -> dict[str, Any]:
+    def desk(
+        self, run: StepRun, roles: set[str] | None = None, query: Mapping[str, str] = NOTHING
+    ) -> dict[str, Any]:
         """Undecided objections and unanswered late opinions, in clear; both querysets."""
         return {
             "undecided": self.undecided(run).select_related("record"),

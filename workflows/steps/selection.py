@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ from .. import terms
 from ..acts import Act, Written
 from ..models.case import StepRun
 from ..models.record import Record
-from .base import ActForm, ActSpec, Roles, Step, Words, act, refuse, term_body
+from .base import NOTHING, ActForm, ActSpec, Roles, Step, Words, act, refuse, term_body
 from .opinion import PublicText
 
 
@@ -274,7 +274,7 @@ class Selection(Step):
         private = {"name": candidate.name, "statement": candidate.statement}
         return Written({"number": candidate.number}, private, candidate)
 
-    @act("candidate.withdrawn", title=_("退出报名"), by="participants")
+    @act("candidate.withdrawn", title=_("退出报名"), by="participants", optional=True)
     def withdraw(self, doing: Act) -> Written:
         """No longer stand."""
         candidate = Candidate.objects.filter(
@@ -286,7 +286,7 @@ class Selection(Step):
         candidate.save()
         return Written({"number": candidate.number})
 
-    @act("candidate.refused", title=_("认定不符合条件"), by="by", form=RefusalForm)
+    @act("candidate.refused", title=_("认定不符合条件"), by="by", form=RefusalForm, optional=True)
     def refuse_candidate(self, doing: Act) -> Written:
         """Someone does not fulfil the conditions, for a published reason."""
         candidate: Candidate = doing.data["candidate"]
@@ -319,7 +319,7 @@ class Selection(Step):
             row,
         )
 
-    @act("mark.recused", title=_("对报名人回避"), by="judges", form=CandidateForm)
+    @act("mark.recused", title=_("对报名人回避"), by="judges", form=CandidateForm, optional=True)
     def recuse(self, doing: Act) -> Written:
         """Stand back from a relative; one's points never count."""
         run, candidate = doing.open_run, doing.data["candidate"]
@@ -446,6 +446,8 @@ class Selection(Step):
             ],
         }
 
-    def desk(self, run: StepRun) -> dict[str, Any]:
+    def desk(
+        self, run: StepRun, roles: set[str] | None = None, query: Mapping[str, str] = NOTHING
+    ) -> dict[str, Any]:
         """Candidates in clear."""
         return {"candidates": Candidate.objects.filter(run=run).order_by("number")[:500]}

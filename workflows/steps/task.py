@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from ..acts import Act, Written
 from ..models.case import StepRun
 from ..uploads import UploadField
-from .base import ActForm, Step, Words, act
+from .base import ActForm, Step, Words, act, choices_of
 
 
 class TaskForm(ActForm):
@@ -70,6 +70,11 @@ class Task(Step):
     def __init__(self, *, title: Words, form: type[TaskForm] = NoteForm, **kwargs: Any) -> None:
         super().__init__(title=title, **kwargs)
         self.form = form
+
+    @property
+    def codes(self) -> dict[str, Words]:
+        """The choices of its form."""
+        return choices_of(self.form)
 
     def task_form(self, _doing: Act) -> type[ActForm]:
         """The procedure's form, with the choice of outcome where there is one."""

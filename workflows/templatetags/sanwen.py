@@ -40,11 +40,7 @@ def badge_state(code: str | None) -> str:
 @register.filter
 def yuan(fen: int | None) -> str:
     """An amount in fen as yuan: 123450 → ``1,234.50``. Exact."""
-    if fen is None:
-        return ""
-    sign = "-" if fen < 0 else ""
-    whole, rest = divmod(abs(int(fen)), 100)
-    return f"{sign}{whole:,}.{rest:02d}"
+    return "" if fen is None else words.money(int(fen))
 
 
 @register.filter
