@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.db import IntegrityError, models, transaction
 from django.dispatch import Signal
 from django.utils import timezone
@@ -86,8 +87,9 @@ class Act:
 class Written:
     """What a step's method has written: the fact, and what its record says.
 
-    `body` is public. `private` values enter the record as salted digests. With `settle` the step is
-    asked whether it is now complete. `outcome` completes it at once.
+    `body` is public; its words are published beside the record, not in it. `private` values enter
+    the record as salted digests. With `settle` the step is asked whether it is now complete.
+    `outcome` completes it at once.
     """
 
     body: dict[str, Any] = field(default_factory=dict)
@@ -230,6 +232,7 @@ def _perform(
                 happened_at=happened_at,
                 corrects=written.corrects,
                 key=key,
+                typed=_typed(doing),
             )
         except records.TooLarge as error:
             raise Refused("invalid", _("内容过长，请改用附件提交。")) from error
@@ -286,6 +289,19 @@ def _validated(
         if isinstance(bound, uploads.UploadField):
             found.extend(replace(upload, field=name) for upload in data.pop(name) or [])
     return data, found
+
+
+def _typed(doing: Act) -> Iterator[str]:
+    """What people wrote into the form of an act, and each line of it."""
+    if doing.form is None:
+        return
+    for name, bound in doing.form.fields.items():
+        value = doing.form.cleaned_data.get(name)
+        if isinstance(bound.widget, (forms.TextInput, forms.Textarea)):
+            for item in value if isinstance(value, list) else [value]:
+                if isinstance(item, str):
+                    yield item
+                    yield from (line.strip() for line in item.splitlines())
 
 
 def _as_lists(files: Mapping[str, Any]) -> dict[str, list[Any]]:
@@ -413,6 +429,7 @@ def open_case(
                         **({"parent": parent.process.number, "lot": lot} if parent else {}),
                     },
                     key=key,
+                    typed=(title, community.name),
                 )
                 procedure.begin(case, now)
                 records.flush(case)

@@ -7,11 +7,12 @@ import json
 
 import pytest
 
+from sanwen import disclosure
 from tests.sandbox.core_procedures import Errand, ErrandV2
 from tests.sandbox.directory import SandboxDirectory
 from workflows import acts, clock, records, sweep
 from workflows import procedure as procedures
-from workflows.models import Case, Community, Disclosure, Record, Refusal, Trace
+from workflows.models import Alias, Case, Community, Disclosure, Record, Refusal, Trace
 from workflows.parties import Party
 
 NOON = dt.datetime(2026, 9, 14, 12, tzinfo=clock.SHANGHAI)
@@ -95,10 +96,61 @@ def test_private_values_are_digests_in_the_record_and_clear_only_beside_it(case)
     record = case.records.get(act="task.done")
     assert "张三" not in record.canonical
     assert len(record.content["_sd"]) == 1
-    disclosure = Disclosure.objects.get(record=record)
+    disclosure = Disclosure.objects.get(record=record, public=False)
     assert disclosure.digest in record.content["_sd"]
     Disclosure.objects.all().delete()
     assert records.first_fault(Case.objects.get(pk=case.pk)) is None
+
+
+def test_words_are_published_beside_the_hashed_bytes_and_can_be_withdrawn(case):
+    said = "三号楼要一部电梯"
+    acts.perform(case, "write", "task.done", OFFICE, {"text": said})
+    record = case.records.get(act="task.done")
+    assert record.body == {"text": said, "outcome": "done"}
+    assert record.content["body"].keys() == {"outcome", "_sd"}
+    assert said not in record.canonical
+    record.disclosures.filter(public=True).delete()
+    again = case.records.get(act="task.done")
+    assert (again.body, again.withdrawn) == ({"outcome": "done"}, 1)
+    assert records.first_fault(Case.objects.get(pk=case.pk)) is None
+
+
+@pytest.mark.parametrize("typed", ["13800138000", "wxid_abc123", "2026-03-03", "agreed", "138"])
+def test_whatever_a_person_types_stays_out_of_the_hashed_bytes(case, typed):
+    acts.perform(case, "write", "task.done", OFFICE, {"text": typed})
+    record = case.records.get(act="task.done")
+    assert typed not in json.dumps(record.content["body"])
+    assert record.body["text"] == typed
+
+
+def test_the_hashed_bytes_hold_no_words(case):
+    walk(case)
+    acts.perform(case, "case", "record.corrected", OFFICE, {"seq": 0, "text": "更正一处"})
+    assert all(record.canonical.isascii() for record in case.records.all())
+    opened = case.records.get(seq=0)
+    assert opened.body["title"] == case.title
+
+
+def test_the_words_can_be_downloaded_beside_the_records(case, client):
+    walk(case)
+    lines = client.get(f"/cases/{case.number}/disclosures.jsonl").getvalue().splitlines()
+    found = {record.seq: record.body for record in case.records.all()}
+    contents = {record.seq: record.content for record in case.records.all()}
+    by_seq: dict[int, list[str]] = {}
+    for line in map(json.loads, lines):
+        by_seq.setdefault(line["seq"], []).append(line["disclosure"])
+    assert by_seq
+    for seq, content in contents.items():
+        assert disclosure.opened(content, by_seq.get(seq, [])) == found[seq]
+    assert "张三" not in json.dumps(found, ensure_ascii=False)
+
+
+def test_a_party_whose_alias_is_gone_cannot_be_found_again(case):
+    acts.perform(case, "write", "task.done", OFFICE, {"text": "甲"})
+    name = case.records.get(act="task.done").content["party"]["id"]
+    assert records.pseudonym(case, OFFICE.key) == name
+    Alias.objects.filter(case=case).delete()
+    assert records.pseudonym(case, OFFICE.key) != name
 
 
 def test_no_key_of_a_party_enters_a_record(case):

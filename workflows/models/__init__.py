@@ -2,7 +2,7 @@
 
 from .calendar import CalendarDay, CalendarYear
 from .case import Case, Community, NumberSeries, StepRun
-from .record import Attachment, Disclosure, Record, Refusal, Trace
+from .record import Alias, Attachment, Disclosure, Record, Refusal, Trace
 
 # isort: split
 # The rows of each step; after the rows above, on which they stand.
@@ -15,6 +15,7 @@ from ..steps.publicity import Objection, Posting
 from ..steps.selection import Candidate, Mark
 
 __all__ = [
+    "Alias",
     "Attachment",
     "BallotPaper",
     "BallotQuestion",

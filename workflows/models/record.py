@@ -10,6 +10,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.functional import cached_property
 
+from sanwen import disclosure
+
 from .case import Case, StepRun
 
 
@@ -47,25 +49,53 @@ class Record(models.Model):
         """The record as an object."""
         return json.loads(self.canonical)
 
-    @property
+    @cached_property
+    def published(self) -> list[str]:
+        """Its published disclosures; lists of records prefetch ``disclosures``."""
+        return [row.encoded for row in self.disclosures.all() if row.public]
+
+    @cached_property
     def body(self) -> dict[str, Any]:
-        """What the public may know of the act."""
-        return self.content["body"]
+        """What the public may know of the act: the hashed body with the words beside it."""
+        return disclosure.opened(self.content, self.published)
+
+    @property
+    def withdrawn(self) -> int:
+        """How many of its words were published once and are no more."""
+        return disclosure.withdrawn(self.content, self.published)
 
 
 class Disclosure(models.Model):
     """A clear value behind a digest in a record, in the form of an SD-JWT disclosure (RFC 9901).
 
-    The only place, beside the facts themselves, that holds it. Erasing a person deletes the row.
+    The only place, beside the facts themselves, that holds it. Erasing a person deletes the row, as
+    does a moderator who masks more of it. `public`: it is published beside its record.
     """
 
     record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="disclosures")
     name = models.CharField(max_length=40)
     encoded = models.TextField()
     digest = models.CharField(max_length=43)
+    public = models.BooleanField(default=False)
 
     def __str__(self) -> str:
         return f"{self.name} of record {self.record_id}"
+
+
+class Alias(models.Model):
+    """The pseudonym of a party in a case, drawn when the party first acts; private, erasable."""
+
+    case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="aliases")
+    party_key = models.CharField(max_length=60)
+    name = models.CharField(max_length=16)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["case", "party_key"], name="one_alias_a_party")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Trace(models.Model):

@@ -310,6 +310,8 @@ def record_page(case: Case, record: Record) -> dict[str, Any]:
         "lines": list(words.body_lines(case, record)),
         "content": record.content,
         "canonical": record.canonical,
+        "published": record.published,
+        "withdrawn": record.withdrawn,
         "sound": sound and linked,
         "files": [_document(file) for file in record.files.filter(public=True)],
         "corrections": [record_row(case, row) for row in later],
@@ -341,7 +343,7 @@ def papers(case: Case) -> list[dict[str, Any]]:
     done = (
         Record.objects.filter(case=case, act="task.done")
         .select_related("run")
-        .prefetch_related("files")
+        .prefetch_related("files", "disclosures")
         .order_by("-seq")[:12]
     )
     return [

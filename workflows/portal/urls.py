@@ -12,6 +12,7 @@ urlpatterns = [
     path("cases/<str:number>/", views.case_detail, name="case"),
     path("cases/<str:number>/records/", views.record_list, name="records"),
     path("cases/<str:number>/records.jsonl", views.records_jsonl, name="records_jsonl"),
+    path("cases/<str:number>/disclosures.jsonl", views.disclosures_jsonl, name="disclosures_jsonl"),
     path("cases/<str:number>/records/<int:seq>/", views.record_detail, name="record"),
     path("cases/<str:number>/steps/<int:run_id>/", views.step_detail, name="step"),
     path("cases/<str:number>/do/<slug:step>/<str:act>/", desk.act, name="act"),

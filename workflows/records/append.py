@@ -1,4 +1,8 @@
-"""How a record is made: canonical JSON, chained by hash within its case, private values as digests.
+"""How a record is made: canonical JSON, chained by hash within its case, all words as digests.
+
+The hashed bytes hold codes, numbers and dates only. Whatever else a body says (a title, a reason, a
+wording) is published beside them as a salted disclosure, so that it can be withdrawn when a person
+is found in it, and private values are disclosures that are not published.
 
 Formats: RFC 8785 (canonical JSON), RFC 6962 section 2.1 (leaf hash), RFC 9901 (digests of salted
 disclosures), RFC 3339 (times).
@@ -10,7 +14,7 @@ import base64
 import datetime as dt
 import hashlib
 import hmac
-import json
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -19,8 +23,10 @@ import rfc8785
 from django.conf import settings
 from django.utils import timezone
 
+from sanwen import disclosure
+
 from ..models.case import Case, StepRun
-from ..models.record import Attachment, Disclosure, Record, Trace
+from ..models.record import Alias, Attachment, Disclosure, Record, Trace
 from ..parties import Party
 
 FORMAT = 1
@@ -37,9 +43,15 @@ def leaf_hash(canonical: bytes) -> bytes:
 
 
 def pseudonym(case: Case, party_key: str) -> str:
-    """A name for a party that is stable within the case and meaningless outside it (80 bits)."""
-    digest = hmac.digest(bytes(case.salt), party_key.encode(), "sha256")
-    return base64.b32encode(digest[:10]).decode("ascii")
+    """A name for a party that is stable within the case and meaningless outside it (80 bits).
+
+    It is drawn, not computed: once its row is deleted, nobody can find the party again.
+    """
+    alias = Alias.objects.filter(case=case, party_key=party_key).first()
+    if alias is None:
+        name = base64.b32encode(secrets.token_bytes(10)).decode("ascii")
+        alias = Alias.objects.create(case=case, party_key=party_key, name=name)
+    return alias.name
 
 
 # Without 0/O, 1/I/L: people copy the code from paper.
@@ -68,13 +80,24 @@ def receipt_hash(code: str) -> bytes:
     return hashlib.sha256(b"receipt\x00" + plain.encode()).digest()
 
 
-def _disclosure(name: str, value: Any) -> tuple[str, str]:
-    """A salted disclosure and its digest (RFC 9901, 4.2.1 and 4.2.3), both base64url."""
-    salt = base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode("ascii")
-    array = json.dumps([salt, name, value], ensure_ascii=False, separators=(", ", ": "))
-    encoded = base64.urlsafe_b64encode(array.encode()).rstrip(b"=").decode("ascii")
-    digest = hashlib.sha256(encoded.encode("ascii")).digest()
-    return encoded, base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+# What a body may say in the hashed bytes: codes, numbers, dates, digests, numbers of cases.
+_CODE = re.compile(
+    r"[a-z][a-z0-9]*(?:[_.][a-z0-9]+)*"
+    r"|-?[0-9]{1,6}|-?[0-9]{1,14}\.[0-9]{1,2}|[0-9]{1,9}/[0-9]{1,9}|[0-9]{1,4}[a-z]{1,3}|<[0-9]"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?(?:\+[0-9]{2}:[0-9]{2})?)?"
+    r"|[0-9a-f]{64}|[A-Z]{2,10}-[0-9]{4}-[0-9]{4,9}"
+)
+
+
+def _is_code(value: Any, typed: frozenset[str]) -> bool:
+    """Whether a value of a body says nothing in words; `typed` is what the act's form was told."""
+    if isinstance(value, str):
+        return not value or (value not in typed and _CODE.fullmatch(value) is not None)
+    if isinstance(value, Mapping):
+        return all(_is_code(k, typed) and _is_code(v, typed) for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return all(_is_code(item, typed) for item in value)
+    return True
 
 
 def _stamp(moment: dt.datetime) -> str:
@@ -94,17 +117,31 @@ def append(
     happened_at: dt.datetime | None = None,
     corrects: int | None = None,
     key: str | None = None,
+    typed: Iterable[str] = (),
 ) -> Record:
     """Append one record to `case`, which the caller has locked; `flush` stores the new head.
 
-    `body` is public as it stands. Each value of `private` enters it as a salted digest only.
+    `body` is public; what it says in words is disclosed beside the record, as is all that stands in
+    `typed` (what people wrote, whatever it looks like). Each value of `private` enters it as a
+    salted digest only.
     Raises `TooLarge` beyond 65,535 bytes and `rfc8785.CanonicalizationError` for what is not JSON
     (floats are refused there as everywhere: numbers are integers, exact amounts are strings).
     """
     seq = case.length
+    if len(rfc8785.dumps(dict(body))) > MAX_BYTES:
+        raise TooLarge("the words of a record")
+    written = frozenset(typed)
+    words = {name: value for name, value in body.items() if not _is_code(value, written)}
     disclosures = [
-        (name, *_disclosure(name, value)) for name, value in (private or {}).items() if value
+        Disclosure(name=name, encoded=disclosure.made(name, value), public=public)
+        for public, values in ((True, words), (False, private or {}))
+        for name, value in values.items()
+        if value
     ]
+    for row in disclosures:
+        row.digest = disclosure.digest(row.encoded)
+    hidden = sorted(row.digest for row in disclosures if not row.public)
+    shown = sorted(row.digest for row in disclosures if row.public)
     who: dict[str, Any] = {"role": party.role}
     if party.role != "clock":
         who["id"] = pseudonym(case, party.key)
@@ -119,7 +156,7 @@ def append(
         "act": act,
         "at": _stamp(at),
         "party": who,
-        "body": dict(body),
+        "body": {name: value for name, value in body.items() if name not in words},
     }
     if run is not None and run.round > 1:
         content["round"] = run.round
@@ -129,8 +166,11 @@ def append(
         content["happened_at"] = _stamp(happened_at)
     if corrects is not None:
         content["corrects"] = corrects
+    if shown:
+        content["body"]["_sd"] = shown
+    if hidden:
+        content["_sd"] = hidden
     if disclosures:
-        content["_sd"] = sorted(digest for _name, _encoded, digest in disclosures)
         content["_sd_alg"] = "sha-256"
     attached = list(files)
     if attached:
@@ -154,11 +194,10 @@ def append(
         leaf_hash=hashed,
         key=key or None,
     )
+    for row in disclosures:
+        row.record = record
     if disclosures:
-        Disclosure.objects.bulk_create(
-            Disclosure(record=record, name=name, encoded=encoded, digest=digest)
-            for name, encoded, digest in disclosures
-        )
+        Disclosure.objects.bulk_create(disclosures)
     if party.role != "clock":
         Trace.objects.create(
             record=record,
