@@ -7,6 +7,7 @@ Pure functions on integers and fractions. Areas are in hundredths of a square me
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -60,6 +61,8 @@ class RollEntry:
 
 
 DEVELOPER = "developer"
+LONGEST_KEY = 200
+"""Signs in the key of a head; the many co-owners of one unit are then named by their digest."""
 
 
 def freeze_roll(electorate: str, units: Iterable[RollUnit]) -> list[RollEntry]:
@@ -97,8 +100,11 @@ def _entry(head: tuple[str, ...], units: list[RollUnit]) -> RollEntry:
         return "、".join(dict.fromkeys(parts))
 
     ways = tuple(dict.fromkeys(way for unit in units for way in unit.may_vote_via))
+    key = "+".join(head)
+    if len(key) > LONGEST_KEY:
+        key = "sha256:" + hashlib.sha256(key.encode()).hexdigest()
     return RollEntry(
-        key="+".join(head),
+        key=key,
         area=sum(unit.area for unit in units),
         units=tuple(unit.key for unit in units),
         label=joined(unit.label for unit in units),
@@ -200,6 +206,15 @@ RULES: tuple[RuleSet, ...] = (
         dt.date(2010, 10, 28),
     ),
     RuleSet(
+        "villagers_by_household",
+        _("村民会议（户代表）"),
+        "village_households",
+        AtLeast(TWO_THIRDS),
+        MoreThan(HALF),
+        _("《村民委员会组织法》第二十二条"),
+        dt.date(2010, 10, 28),
+    ),
+    RuleSet(
         "village_representatives",
         _("村民代表会议"),
         "representatives",
@@ -217,6 +232,17 @@ RULES: tuple[RuleSet, ...] = (
         _("《农村土地承包法》第十九条"),
         dt.date(2003, 3, 1),
         dt.date(2025, 5, 1),
+        base="all",
+    ),
+    RuleSet(
+        "land_contract_representatives",
+        _("土地承包事项（村民代表）"),
+        "representatives",
+        None,
+        AtLeast(TWO_THIRDS),
+        _("《农村土地承包法》第十九条"),
+        dt.date(2003, 3, 1),
+        dt.date(2025, 5, 1),  # since then not for delegates: 农村集体经济组织法, articles 26 and 28
         base="all",
     ),
     RuleSet(
@@ -259,15 +285,29 @@ SPECIAL_MATTERS: dict[str, Any] = {
 """What owners decide by three quarters: Civil Code 278, first paragraph, items 6 to 8."""
 
 
-def rule_for(code: str, on: dt.date, jurisdiction: str = "CN") -> RuleSet:
-    """The rule set of that code in force on the day of the decision; raises `CountingError`."""
-    for rule in RULES:
-        in_force = rule.effective_from <= on and (
-            rule.effective_to is None or on < rule.effective_to
-        )
-        if rule.code == code and rule.jurisdiction == jurisdiction and in_force:
-            return rule
+def rule_for(
+    code: str, on: dt.date, jurisdiction: str = "CN", rules: Sequence[RuleSet] = RULES
+) -> RuleSet:
+    """The rule set of that code in force on the day of the decision; raises `CountingError`.
+
+    `jurisdiction` is ``CN`` or a place within (``CN-37``, ``CN-37-02``): a rule of the place itself
+    goes before one of the province, and that before the law of the country.
+    """
+    place = jurisdiction
+    while place:
+        for rule in rules:
+            in_force = rule.effective_from <= on and (
+                rule.effective_to is None or on < rule.effective_to
+            )
+            if rule.code == code and rule.jurisdiction == place and in_force:
+                return rule
+        place = place.rpartition("-")[0]
     raise CountingError(f"no rule {code} on {on}")
+
+
+def electorates_of(code: str) -> set[str]:
+    """Whom the rule sets of a code are for; empty where there is no such code."""
+    return {rule.electorate for rule in RULES if rule.code == code}
 
 
 # --- the tally ---------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Callable
 
-from django.db import OperationalError, close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.db.models import Q
 
 from . import acts, calendars, clock
@@ -19,53 +20,69 @@ from .parties import Party
 log = logging.getLogger("sanwen.sweep")
 
 
-def due(now: dt.datetime, only: Q | None = None) -> list[tuple[int, int, str]]:
-    """Runs whose scheduled moment has come: key, case and step, the longest due first."""
-    return list(
-        StepRun.objects.filter(
-            only or Q(),
-            finished__isnull=True,
-            scheduled__lte=now,
-            process__suspended_at__isnull=True,
-            process__finished__isnull=True,
-        )
-        .order_by("scheduled", "pk")
-        .values_list("pk", "process_id", "name")[:500]
+BATCH = 500
+
+
+def due(
+    now: dt.datetime, only: Q | None = None, after: tuple[dt.datetime, int] | None = None
+) -> list[tuple[int, int, str, dt.datetime]]:
+    """Runs whose scheduled moment has come: key, case, step and moment, the longest due first.
+
+    At most 500, those that come after `after` (moment and key). Provisional terms are not due.
+    """
+    found = StepRun.objects.filter(
+        only or Q(),
+        finished__isnull=True,
+        scheduled__lte=now,
+        provisional=False,
+        process__suspended_at__isnull=True,
+        process__finished__isnull=True,
     )
+    if after is not None:
+        moment, key = after
+        found = found.filter(Q(scheduled__gt=moment) | Q(scheduled=moment, pk__gt=key))
+    ordered = found.order_by("scheduled", "pk")
+    return list(ordered.values_list("pk", "process_id", "name", "scheduled")[:BATCH])
 
 
 def sweep(only: Q | None = None) -> int:
     """Fire every due term once (of the runs that `only` selects); returns how many fired.
 
     A provisional term (one that reaches a year whose days off are not yet announced) fires nothing:
-    once the year is loaded it is computed again, with a record.
+    once the year is loaded it is computed again, with a record. A run that cannot be fired now is
+    passed by, however many there are, and tried again by the next sweep.
     """
     fired = 0
     recompute_provisional()
-    while batch := due(clock.now(), only):
-        progress = 0
-        for run_id, case_id, name in batch:
-            try:
-                if _fire(run_id, case_id, name):
-                    progress += 1
-            except acts.Refused as refused:
-                log.info("run %s not fired: %s", run_id, refused.code)
-            except OperationalError:
-                log.warning("run %s is locked; the next sweep takes it", run_id)
-            except Exception:  # one broken case must not stop the terms of all others
-                log.exception("run %s failed to fire", run_id)
-        fired += progress
-        if not progress:
-            break
+    now = clock.now()
+    after: tuple[dt.datetime, int] | None = None
+    while batch := due(now, only, after):
+        for run_id, case_id, name, scheduled in batch:
+            after = scheduled, run_id
+            if _quietly(run_id, lambda ids=(run_id, case_id, name): _fire(*ids)):
+                fired += 1
     return fired
+
+
+def _quietly(run_id: int, fire: Callable[[], bool]) -> bool:
+    """Whether a run was fired; one broken case must not stop the terms of all others."""
+    try:
+        return fire()
+    except acts.Refused as refused:
+        log.info("run %s not fired: %s", run_id, refused.code)
+    except OperationalError:
+        log.warning("run %s is locked; the next sweep takes it", run_id)
+    except Exception:
+        log.exception("run %s failed to fire", run_id)
+    return False
 
 
 def _fire(run_id: int, case_id: int, name: str) -> bool:
     run = StepRun.objects.only("provisional", "scheduled", "finished").get(pk=run_id)
     if run.provisional or run.finished or run.scheduled is None or run.scheduled > clock.now():
         return False
-    acts.perform(case_id, name, "term.ended", Party.clock(), key=_key(run))
-    return True
+    done = acts.perform(case_id, name, "term.ended", Party.clock(), key=_key(run))
+    return not done.repeated
 
 
 def _key(run: StepRun) -> str:
@@ -85,11 +102,15 @@ def recompute_provisional() -> int:
         assert run.ends_on is not None
         if not calendar.is_settled(run.ends_on):
             continue
-        loaded = calendar.version(run.ends_on.year)
-        key = f"recount:{run.pk}:{run.ends_on.isoformat()}@{loaded}"
-        acts.perform(run.process_id, run.name, "term.recomputed", Party.clock(), key=key)
-        count += 1
+        if _quietly(run.pk, lambda run=run: _recompute(run, calendar.version(run.ends_on.year))):
+            count += 1
     return count
+
+
+def _recompute(run: StepRun, loaded: int) -> bool:
+    key = f"recount:{run.pk}:{run.ends_on}@{loaded}"
+    done = acts.perform(run.process_id, run.name, "term.recomputed", Party.clock(), key=key)
+    return not done.repeated
 
 
 def run_forever(pause: float, stop: object) -> None:
@@ -97,7 +118,7 @@ def run_forever(pause: float, stop: object) -> None:
     while not stop.wait(pause):  # type: ignore[attr-defined]
         try:
             sweep()
-        except OperationalError:
+        except (InterfaceError, OperationalError):
             log.warning("the database does not answer; trying again")
         finally:
             close_old_connections()

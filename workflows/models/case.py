@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import secrets
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -154,6 +155,11 @@ class StepRun(AbstractTask):
     def is_open(self) -> bool:
         """Whether acts may be done at this run."""
         return self.finished is None
+
+    def term_over(self, now: dt.datetime) -> bool:
+        """Whether the term has run out. A provisional one has not: its end is a guess until the
+        year's days off are announced, and nobody may be told by a guess that they are late."""
+        return self.ends_at is not None and now >= self.ends_at and not self.provisional
 
 
 class NumberSeries(models.Model):

@@ -103,7 +103,7 @@ class Viewer:
                 continue
             if not self.case.suspended_at and spec.while_suspended:
                 continue
-            if run is not None and spec.in_term and run.ends_at and now >= run.ends_at:
+            if run is not None and spec.in_term and run.term_over(now):
                 continue
             if run is not None and not step.offered(spec, run):
                 continue

@@ -74,14 +74,16 @@ class CallForm(ActForm):
     papers = UploadField(label=_("表决材料"), public=True, required=False)
 
     def setup(self) -> None:
-        """A procedure may fix the class of the matter."""
+        """A procedure may fix the class of the matter; only owners' matters have one."""
         step: Ballot = self.act.open_run.step
+        if step.electorate != "owners":
+            del self.fields["matter"], self.fields["item"]
         first = terms.meeting_not_before(self.act.at, step.notice)
         self.fields["opens_on"].help_text = _("应提前%(notice)s公告，最早为%(day)s。") % {
             "notice": step.notice,
             "day": first.isoformat(),
         }
-        if step.matter is not None:
+        if step.matter is not None and "matter" in self.fields:
             self.fields["matter"].initial = step.matter
             field: Any = self.fields["matter"]
             field.choices = [(step.matter, MATTERS[step.matter])]
@@ -235,7 +237,8 @@ class Ballot(Step):
     """A vote of an electorate: notice → voting → preliminary result → confirmation.
 
     `matter`: ``ordinary`` or ``special`` where the procedure fixes it; else the organiser classes
-    it, with a reason. `notice` full days lie between the call and the opening; the preliminary
+    it, with a reason. Electorates other than owners vote by the `rule` that the procedure names
+    (a code of `counting.RULES`). `notice` full days lie between the call and the opening; the preliminary
     result stands open to objections for `objections`, and is confirmed within `confirm_within`.
     The first question decides the outcome; an electorate that does not reach its quorum has lost
     unless the procedure says otherwise.
@@ -256,6 +259,7 @@ class Ballot(Step):
         title: Words,
         electorate: str = "owners",
         matter: str | None = None,
+        rule: str = "",
         notice: terms.Days | None = None,
         objections: terms.AnyTerm | None = None,
         confirm_within: terms.AnyTerm | None = None,
@@ -264,6 +268,7 @@ class Ballot(Step):
         super().__init__(title=title, **kwargs)
         self.electorate = electorate
         self.matter = matter
+        self.rule = rule
         self.notice = notice or terms.Days(15)
         self.objections = objections or terms.WorkingDays(3)
         self.confirm_within = confirm_within or terms.Days(3)
@@ -275,6 +280,11 @@ class Ballot(Step):
             yield "nobody votes"
         if self.term is None:
             yield "no term"
+        if self.electorate == "owners":
+            if self.rule:
+                yield "what owners decide is counted by the class of the matter"
+        elif self.electorate not in counting.electorates_of(self.rule):
+            yield f"no rule of law {self.rule!r} for {self.electorate}"
 
     # --- phases
     def begin(self, run: StepRun, now: dt.datetime) -> None:
@@ -318,7 +328,7 @@ class Ballot(Step):
         roll = self._roll(run)
         if not roll:
             raise refuse(_("名册是空的，请先导入业主名册。"), code="unmet")
-        rule = f"{self.electorate}_{data['matter']}"
+        rule = self.rule or f"owners_{data['matter']}"
         BallotQuestion.objects.bulk_create(
             BallotQuestion(run=run, number=number, text=text, rule=rule)
             for number, text in enumerate(data["questions"], start=1)
@@ -333,8 +343,8 @@ class Ballot(Step):
         run.provisional = False
         run.overdue_at = None
         run.data = {
-            "matter": data["matter"],
-            "item": data["item"],
+            "matter": data.get("matter", ""),
+            "item": data.get("item", ""),
             "reason": data["reason"],
             "opens_on": data["opens_on"].isoformat(),
         }
@@ -362,6 +372,18 @@ class Ballot(Step):
         run.starts_on = run.ends_on = run.ends_at = run.scheduled = None
         run.save()
         return Written({"reason": doing.data["reason"]})
+
+    def shift_term(self, run: StepRun, suspended: dt.datetime, resumed: dt.datetime) -> None:
+        """A notice that stood still hangs for as many days more: voting opens that much later."""
+        if run.phase != NOTICED:
+            super().shift_term(run, suspended, resumed)
+            return
+        assert run.ends_on is not None
+        first, last = (timezone.localtime(moment).date() for moment in (suspended, resumed))
+        run.ends_on += (last - first) + terms.ONE_DAY
+        opens_on = run.ends_on + terms.ONE_DAY
+        run.ends_at = run.scheduled = dt.datetime.combine(opens_on, dt.time(), clock.SHANGHAI)
+        run.data = {**run.data, "opens_on": opens_on.isoformat()}
 
     def term_ended(self, run: StepRun, now: dt.datetime) -> str | None:
         """Opens the vote, closes it, or closes the objections; never confirms by itself."""
@@ -394,7 +416,7 @@ class Ballot(Step):
             rows.append(
                 RollRow(
                     run=run,
-                    key=entry.key[:200],
+                    key=entry.key,
                     area=entry.area,
                     heads=entry.heads,
                     units=list(entry.units),
@@ -405,7 +427,7 @@ class Ballot(Step):
         RollRow.objects.bulk_create(rows)
         by_key = {row.key: row for row in RollRow.objects.filter(run=run)}
         RollWay.objects.bulk_create(
-            RollWay(run=run, row=by_key[entry.key[:200]], party_key=way)
+            RollWay(run=run, row=by_key[entry.key], party_key=way)
             for entry in entries
             for way in entry.may_vote_via
         )
@@ -444,7 +466,7 @@ class Ballot(Step):
         """Vote. What was chosen is in no record in clear; the voter's receipt can prove it."""
         run, party = doing.open_run, doing.party
         self._in_phase(run, VOTING)
-        if run.ends_at is not None and doing.at >= run.ends_at:
+        if run.term_over(doing.at):
             raise refuse(_("投票已经截止，不能再投票。"), code="late")
         row = doing.form.row
         if row is None:
@@ -594,9 +616,9 @@ class Ballot(Step):
         for row in rows:
             (row.uphold if decision == "upheld" else row.dismiss)()
         ResultObjection.objects.filter(pk__in=keys).update(life=decision, reply=reply)
-        over = run.ends_at is not None and doing.at >= run.ends_at and not run.provisional
         body = reply_body(reply, rows, "objections")
-        if run.phase == PRELIMINARY and over and not self.undecided(run).exists():
+        over = run.phase == PRELIMINARY and run.term_over(doing.at)
+        if over and not self.undecided(run).exists():
             run.phase = CONFIRM
             self.start_term(run, self.confirm_within, doing.at)
             run.save()
@@ -683,6 +705,7 @@ class Ballot(Step):
         published = run.phase in (PRELIMINARY, CONFIRM)
         return {
             "phase": run.phase,
+            "by_area": self.electorate == "owners",
             "phase_title": PHASES.get(run.phase, ""),
             "call": run.data,
             "item_title": counting.SPECIAL_MATTERS.get(run.data.get("item", ""), ""),
@@ -720,6 +743,8 @@ def tally_body(question: BallotQuestion, tally: counting.Tally) -> dict[str, Any
     return {
         "question": question.number,
         "rule": tally.rule.code,
+        "rule_from": tally.rule.effective_from.isoformat(),
+        "jurisdiction": tally.rule.jurisdiction,
         "outcome": tally.outcome,
         "heads": dict(tally.heads),
         "area": dict(tally.area),
@@ -769,18 +794,16 @@ def tally_card(question: BallotQuestion) -> dict[str, Any]:
                 "met": line["met"],
             }
         )
-    counts = [
-        (
-            CHOICES[choice],
-            _("%(heads)s，%(area)s")
-            % {
-                "heads": _amount("heads", tally["heads"][choice]),
-                "area": _amount("area", tally["area"][choice]),
-            },
-        )
-        for choice in CHOICES
-    ]
-    rule = next(rule for rule in counting.RULES if rule.code == tally["rule"])
+    rule = counting.rule_for(
+        tally["rule"], dt.date.fromisoformat(tally["rule_from"]), tally["jurisdiction"]
+    )
+    counts = []
+    for choice, words in CHOICES.items():
+        given = _amount("heads", tally["heads"][choice])
+        if rule.by_area:
+            area = _amount("area", tally["area"][choice])
+            given = _("%(heads)s，%(area)s") % {"heads": given, "area": area}
+        counts.append((words, given))
     return {
         "rows": rows,
         "counts": counts,

@@ -379,6 +379,15 @@ class Step(Node):
         run.scheduled = deadline.ends_at
         run.overdue_at = None
 
+    def shift_term(self, run: StepRun, suspended: dt.datetime, resumed: dt.datetime) -> None:
+        """The case was suspended and goes on: what was left of the run's term runs on."""
+        later = terms.resume(
+            terms.parse(run.term), deadline_of(run), suspended, resumed, calendars.current()
+        )
+        run.ends_on, run.ends_at = later.ends_on, later.ends_at
+        run.term_rule, run.provisional = later.rule, later.provisional
+        run.scheduled = later.ends_at
+
     # --- what the clock does
     @act("term.ended", title=_("期限届满"), by=("clock",), page=False)
     def _term_ended(self, doing: Act) -> Written:

@@ -305,7 +305,7 @@ class Consultation(Answering):
             raise refuse(_("征求意见已经结束，正在等待答复完成。"), code="duplicate")
         if run.phase != CLOSED and not self._may_close(run, now):
             raise refuse(_("征求意见时间未满，不能提前结束。"), code="early")
-        early = run.phase != CLOSED and not _term_over(run, now)
+        early = run.phase != CLOSED and not run.term_over(now)
         run.phase = CLOSED
         run.data = {**run.data, "outcome": outcome}
         run.save(update_fields=["phase", "data"])
@@ -324,7 +324,7 @@ class Consultation(Answering):
             HouseholdReturn.objects.filter(run=run, party_key=key).update(life="answered")
 
     def _may_close(self, run: StepRun, now: dt.datetime) -> bool:
-        if _term_over(run, now):
+        if run.term_over(now):
             return True
         if self.minimum is None or run.starts_on is None:
             return False
@@ -334,7 +334,7 @@ class Consultation(Answering):
     # --- completion
     def settle(self, run: StepRun, now: dt.datetime) -> str | None:
         """Over, chosen where there is a choice, all answered, all households accounted for."""
-        if run.phase != CLOSED and (len(self.outcomes_to) > 1 or not _term_over(run, now)):
+        if run.phase != CLOSED and (len(self.outcomes_to) > 1 or not run.term_over(now)):
             return None
         if self.unanswered(run).exists():
             return None
@@ -473,8 +473,3 @@ class Consultation(Answering):
             rows = HouseholdReturn.objects.filter(run=run).aggregate(total=total, left=left)
             found |= {"households": rows["total"], "accounted": rows["total"] - rows["left"]}
         return found
-
-
-def _term_over(run: StepRun, now: dt.datetime) -> bool:
-    """A provisional term closes nothing by itself."""
-    return run.ends_at is not None and now >= run.ends_at and not run.provisional

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from .. import calendars, terms
 from ..acts import CASE, Act, Written
 from ..models.case import Case, StepRun
-from .base import ActForm, ActSpec, Roles, Step, act, deadline_of, refuse, term_body
+from .base import ActForm, ActSpec, Roles, Step, act, refuse, term_body
 
 
 class ReasonForm(ActForm):
@@ -74,7 +72,7 @@ class CaseActs(Step):
                 continue
             if run.ends_at <= case.suspended_at:
                 continue
-            _shift(run, case.suspended_at, doing.at)
+            run.step.shift_term(run, case.suspended_at, doing.at)
             run.save()
             moved.append({"step": run.name, **term_body(run)})
         case.suspended_at = None
@@ -93,12 +91,3 @@ class CaseActs(Step):
         """Say publicly that a record is wrong and what is right; the record itself stays."""
         seq = doing.data["seq"]
         return Written({"seq": seq, "text": doing.data["text"]}, corrects=seq)
-
-
-def _shift(run: StepRun, suspended_at: dt.datetime, resumed_at: dt.datetime) -> None:
-    later = terms.resume(
-        terms.parse(run.term), deadline_of(run), suspended_at, resumed_at, calendars.current()
-    )
-    run.ends_on, run.ends_at = later.ends_on, later.ends_at
-    run.term_rule, run.provisional = later.rule, later.provisional
-    run.scheduled = later.ends_at

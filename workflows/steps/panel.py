@@ -372,7 +372,7 @@ class Panel(Step):
     def close(self, doing: Act) -> Written:
         """Count the signatures, when enough are there."""
         seats = self._rows(doing.open_run)
-        over = _term_over(doing.open_run, doing.at)
+        over = doing.open_run.term_over(doing.at)
         if not self._quorate(seats) or not (over or self._required_signed(seats)):
             missing = self._missing(seats)
             raise refuse(missing[0] if missing else _("签字席位不足。"), code="unmet")
@@ -384,7 +384,7 @@ class Panel(Step):
         """Decided once every seat has signed, or enough of them when the term has run out."""
         seats = self._rows(run)
         everyone = all(seat.life != "invited" for seat in seats)
-        if self._quorate(seats) and (everyone or _term_over(run, now)):
+        if self._quorate(seats) and (everyone or run.term_over(now)):
             return self._verdict(seats).outcome
         return None
 
@@ -639,8 +639,3 @@ def _seats_of_party(doing: Act, seats: Iterable[Seat]) -> list[Seat]:
         for seat in seats
         if seat.party_key == doing.party.key or (account is not None and seat.user_id == account)
     ]
-
-
-def _term_over(run: StepRun, now: dt.datetime) -> bool:
-    """Whether the term has run out; a provisional one never closes anything."""
-    return run.ends_at is not None and now >= run.ends_at and not run.provisional

@@ -258,7 +258,7 @@ class Publicity(Answering):
                 _("公示期自全部地点张贴完毕之日开始，请在公示期内提出异议。"), code="early"
             )
         body = {"ground": data["ground"], "files": len(doing.files)}
-        if doing.at >= run.ends_at:
+        if run.term_over(doing.at):
             if not data["as_opinion"]:
                 raise refuse(
                     _("公示期已过，不能再提异议；可以勾选“作为意见提交”，同样会得到答复。"),
@@ -377,7 +377,7 @@ class Publicity(Answering):
 
     def settle(self, run: StepRun, now: dt.datetime) -> str | None:
         """The term is over, every objection decided, every late opinion answered."""
-        if run.phase != STANDING or run.ends_at is None or now < run.ends_at or run.provisional:
+        if run.phase != STANDING or not run.term_over(now):
             return None
         if self.undecided(run).exists() or self.unanswered(run).exists():
             return None
