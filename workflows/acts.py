@@ -399,16 +399,19 @@ def open_case(
             title = " ".join(title.split())
             if not title or len(title) > 120:
                 raise Refused("invalid", _("请填写标题，不超过120字。"))
-            if key:
+            series = _series(procedure.number_prefix, now)
+            if key:  # asked under the lock of the series: of two clicks at once, one opens
                 before = Record.objects.filter(key=key, seq=0).select_related("case").first()
                 if before is not None:
                     return before.case
             settled = procedure.checked_params(params or {})
+            series.last += 1
+            series.save(update_fields=["last"])
             case = Case(
                 flow_class=procedure,
                 procedure=procedure.code,
                 version=procedure.version,
-                number=_draw_number(procedure.number_prefix, now),
+                number=str(series),
                 community=community,
                 title=title,
                 params=settled,
@@ -442,10 +445,8 @@ def open_case(
         raise
 
 
-def _draw_number(prefix: str, now: dt.datetime) -> str:
+def _series(prefix: str, now: dt.datetime) -> NumberSeries:
+    """The series that numbers the cases of a prefix this year, locked."""
     year = timezone.localtime(now).year
     NumberSeries.objects.get_or_create(prefix=prefix, year=year)
-    series = NumberSeries.objects.select_for_update().get(prefix=prefix, year=year)
-    series.last += 1
-    series.save(update_fields=["last"])
-    return f"{prefix}-{year}-{series.last:04d}"
+    return NumberSeries.objects.select_for_update().get(prefix=prefix, year=year)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.db.models import Q
@@ -59,7 +60,7 @@ def sweep(only: Q | None = None) -> int:
     while batch := due(now, only, after):
         for run_id, case_id, name, scheduled in batch:
             after = scheduled, run_id
-            if _quietly(run_id, lambda ids=(run_id, case_id, name): _fire(*ids)):
+            if _quietly(run_id, partial(_fire, run_id, case_id, name)):
                 fired += 1
     return fired
 
@@ -102,7 +103,7 @@ def recompute_provisional() -> int:
         assert run.ends_on is not None
         if not calendar.is_settled(run.ends_on):
             continue
-        if _quietly(run.pk, lambda run=run: _recompute(run, calendar.version(run.ends_on.year))):
+        if _quietly(run.pk, partial(_recompute, run, calendar.version(run.ends_on.year))):
             count += 1
     return count
 

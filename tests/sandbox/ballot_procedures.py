@@ -33,6 +33,32 @@ class Vote(Procedure):
     lost = Closing("未通过", good=False)
 
 
+class Assembly(Procedure):
+    """One ballot of the members of a collective, without areas."""
+
+    code, version, number_prefix = "assembly", "1", "ASM"
+    title = "成员大会示例"
+    community_kinds = ("village",)
+    opening = Opening().Next(this.ballot)
+    ballot = (
+        Ballot(
+            title="表决",
+            by=("office",),
+            participants=("member",),
+            electorate="members",
+            rule="members",
+            notice=Days(10),
+            term=Days(5),
+        )
+        .On("carried", this.carried)
+        .On("lost", this.lost)
+        .On("no_quorum", this.again)
+    )
+    carried = Closing("通过")
+    lost = Closing("未通过", good=False)
+    again = Closing("人数不足", good=False)
+
+
 class Lot(Procedure):
     """A child: one task, well or badly."""
 

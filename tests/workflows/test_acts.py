@@ -6,10 +6,13 @@ import datetime as dt
 import json
 
 import pytest
+from django.db import transaction
 
 from sanwen import disclosure
 from tests.sandbox.core_procedures import Errand, ErrandV2
 from tests.sandbox.directory import SandboxDirectory
+from tests.sandbox.opinion_procedures import Plans, Results, Shortlist, household
+from tests.sandbox.panel_procedures import Review
 from workflows import acts, clock, records, sweep
 from workflows import procedure as procedures
 from workflows.models import Alias, Case, Community, Disclosure, Record, Refusal, Trace
@@ -320,3 +323,97 @@ def _load_2027():
         CalendarDay.objects.create(
             date=dt.date(2027, 1, day), is_workday=False, source="示范", name="元旦"
         )
+
+
+def test_a_closed_case_takes_no_act_but_a_correction(case):
+    walk(case)
+    for step, act, data in (
+        ("write", "task.done", {"text": "再"}),
+        ("decide", "task.done", {"note": "再", "chosen": "again"}),
+        ("case", "case.suspended", {"reason": "再"}),
+    ):
+        with pytest.raises(acts.Refused) as refused:
+            acts.perform(case, step, act, OFFICE, data)
+        assert refused.value.code == "closed_step"
+    acts.perform(case, "case", "record.corrected", OFFICE, {"seq": 0, "text": "更正"})
+    assert records.first_fault(Case.objects.get(pk=case.pk)) is None
+
+
+def test_what_happens_tomorrow_has_not_happened(case):
+    done = {"text": "甲"}
+    with pytest.raises(acts.Refused) as refused:
+        acts.perform(
+            case, "write", "task.done", OFFICE, done, happened_at=NOON + dt.timedelta(seconds=1)
+        )
+    assert refused.value.code == "invalid"
+    acts.perform(case, "write", "task.done", OFFICE, done, happened_at=NOON)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_listens_is_told_once_the_act_stands_and_cannot_undo_it(case):
+    told = []
+
+    def listen(sender, number, step, act, moved, record_id, **_more):
+        told.append((number, step, act, moved))
+        assert Record.objects.get(pk=record_id).act == act
+
+    def fail(sender, **_more):
+        raise ValueError("the listener is broken")
+
+    acts.acted.connect(listen)
+    acts.acted.connect(fail)
+    try:
+        with pytest.raises(acts.Refused):
+            acts.perform(case, "write", "task.done", OFFICE, {})
+        with transaction.atomic():
+            acts.perform(case, "case", "record.corrected", OFFICE, {"seq": 0, "text": "更正"})
+            transaction.set_rollback(True)
+        acts.perform(case, "write", "task.done", OFFICE, {"text": "甲"})
+    finally:
+        acts.acted.disconnect(listen)
+        acts.acted.disconnect(fail)
+    assert told == [(case.number, "write", "task.done", True)]
+
+
+def test_what_was_refused_in_a_broken_transaction_is_only_logged(case):
+    """The database takes no more rows there; asking it to would hide the refusal."""
+    with transaction.atomic():
+        transaction.set_rollback(True)
+        acts._log(case, "write", "task.done", OFFICE, "invalid")
+    assert not Refusal.objects.exists()
+
+
+GRAPH = ("steprun_previous", 'INSERT INTO "workflows_steprun"', 'UPDATE "workflows_steprun"')
+
+
+@pytest.mark.parametrize(
+    ("declared", "step", "act", "party", "data"),
+    [
+        (Errand, "case", "record.corrected", OFFICE, {"seq": 0, "text": "更正"}),
+        (Plans, "ask", "opinion.submitted", household(1), {"text": "希望增加车位。"}),
+        (Results, "ask", "survey.answered", household(1), {"answer": "satisfied"}),
+        (
+            Shortlist,
+            "stand",
+            "objection.raised",
+            household(1),
+            {"ground": "content", "text": "打分有误，请核查。"},
+        ),
+        (
+            Review,
+            "panel",
+            "panel.signed",
+            Party("reviewer", "person:1"),
+            {"seat": "x", "decision": "approve", "score_a": 50, "score_b": 30},
+        ),
+    ],
+)
+def test_an_act_that_moves_no_token_never_touches_the_graph(
+    estate, declared, step, act, party, data, django_assert_max_num_queries
+):
+    case = acts.open_case(declared, estate, OFFICE, title="甲")
+    with django_assert_max_num_queries(20) as asked:
+        done = acts.perform(case, step, act, party, data)
+    assert done.record.act == act
+    touched = [q["sql"] for q in asked.captured_queries if any(part in q["sql"] for part in GRAPH)]
+    assert touched == []

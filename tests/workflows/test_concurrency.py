@@ -10,16 +10,18 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
-from django.db import connection, connections
+from django.contrib.auth import get_user_model
+from django.db import connection
 
+from tests.sandbox.ballot_procedures import Vote
 from tests.sandbox.core_procedures import Errand
 from tests.sandbox.directory import SandboxDirectory
-from workflows import acts, calendars, clock, records
-from workflows.models import Case, Community, Record, StepRun
+from workflows import acts, calendars, clock, records, sweep
+from workflows.counting import RollUnit
+from workflows.models import BallotPaper, Case, Community, Disclosure, Record, StepRun, Trace
 from workflows.parties import Party
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.city]
@@ -73,6 +75,7 @@ def start(script: str, *, now: dt.datetime = NOON) -> subprocess.Popen[bytes]:
         [sys.executable, "-c", PREAMBLE + script],
         cwd=ROOT,
         env=env,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -90,77 +93,136 @@ def sound(case: Case) -> None:
     assert fresh.length == fresh.records.count()
 
 
-def in_threads(jobs):
-    """Run all jobs at the same moment, each on a connection of its own; their results."""
-    barrier = threading.Barrier(len(jobs))
-    results: list[object] = [None] * len(jobs)
-
-    def run(at, job):
-        barrier.wait()
-        try:
-            results[at] = job()
-        except acts.Refused as refused:
-            results[at] = refused.code
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=(at, job)) for at, job in enumerate(jobs)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return results
+STARTED_TOGETHER = """
+import sys
+print("ready", flush=True)
+sys.stdin.readline()
+def attempt(*args, **kwargs):
+    try:
+        done = acts.perform(*args, **kwargs)
+        return f"{done.record.seq}{'r' if done.repeated else ''} {done.receipt}"
+    except acts.Refused as refused:
+        return refused.code
+"""
 
 
-def test_two_at_once_on_one_step_one_is_told_it_is_done(case):
-    with clock.at(NOON):
-        results = in_threads(
-            [
-                lambda text=text: (
-                    acts.perform(case.pk, "write", "task.done", OFFICE, {"text": text}).record.seq
-                )
-                for text in ("甲", "乙")
-            ]
-        )
-    assert sorted(map(str, results)) == ["2", "closed_step"]
-    sound(case)
+def together(*scripts: str) -> list[str]:
+    """Run each script in a process of its own, all let go at the same moment; what each printed."""
+    processes = [start(STARTED_TOGETHER + script) for script in scripts]
+    for process in processes:
+        assert process.stdout.readline() == b"ready\n", process.communicate(timeout=120)[1]
+    for process in processes:
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
+    return [finish(process) for process in processes]
 
 
-def test_a_doubled_click_is_one_act(case):
-    with clock.at(NOON):
-        results = in_threads(
-            [
-                lambda: (
-                    acts.perform(
-                        case.pk, "write", "task.done", OFFICE, {"text": "甲"}, key="k"
-                    ).record.seq
-                )
-            ]
-            * 4
-        )
-    assert results == [2, 2, 2, 2]
+def write(text: str, key: str = "") -> str:
+    return (
+        'print(attempt("ERR-2026-0001", "write", "task.done", OFFICE,'
+        f' {{"text": "{text}"}}, key="{key}"))'
+    )
+
+
+def test_two_workers_on_one_step_one_is_told_it_is_done(case):
+    first, second = sorted(together(write("甲"), write("乙")))
+    assert first.startswith("2 ")
+    assert second == "closed_step"
     assert Record.objects.filter(act="task.done").count() == 1
     sound(case)
 
 
-def test_many_acts_at_once_all_arrive_in_one_unbroken_chain(case):
-    def correct():
-        for _ in range(5):
-            acts.perform(case.pk, "case", "record.corrected", OFFICE, {"seq": 0, "text": "更正"})
+def test_a_doubled_click_is_one_act_with_one_receipt(case):
+    answers = together(*[write("甲", key="k")] * 4)
+    receipts = {answer.split()[1] for answer in answers}
+    assert sorted(answer.split()[0] for answer in answers) == ["2", "2r", "2r", "2r"]
+    assert len(receipts) == 1
+    assert Record.objects.filter(act="task.done").count() == 1
+    sound(case)
 
+
+def test_a_doubled_click_that_opens_a_case_opens_one(case):
+    script = """
+from tests.sandbox.core_procedures import Errand
+from workflows.models import Community
+estate = Community.objects.get()
+print(acts.open_case(Errand, estate, OFFICE, title="乙", key="k").number)
+"""
+    assert set(together(*[script] * 4)) == {"ERR-2026-0002"}
+    assert Case.objects.count() == 2
+
+
+def test_two_parallel_branches_that_end_at_once_meet_once(case):
+    """Each worker takes another branch; the join must neither be missed nor passed twice."""
     with clock.at(NOON):
-        in_threads([correct] * 4)
+        acts.perform(case.pk, "write", "task.done", OFFICE, {"text": "甲"})
+    branch = (
+        'print(attempt("ERR-2026-0001", "%s", "task.done", Party("%s", "person:%s"),'
+        ' {"note": "可"}))'
+    )
+    together(branch % ("check_a", "office", 1), branch % ("check_b", "reviewer", 2))
+    assert StepRun.objects.filter(name="decide").count() == 1
+    assert StepRun.objects.get(name="decide").is_open
+    sound(case)
+
+
+def test_many_acts_at_once_all_arrive_in_one_unbroken_chain(case):
+    script = """
+for _ in range(5):
+    acts.perform("ERR-2026-0001", "case", "record.corrected", OFFICE, {"seq": 0, "text": "更正"})
+print("done")
+"""
+    assert together(*[script] * 4) == ["done"] * 4
     assert Record.objects.filter(act="record.corrected").count() == 20
     sound(case)
 
 
 def test_numbers_drawn_at_once_are_all_different(case):
-    estate = case.community
-    with clock.at(NOON):
-        numbers = in_threads(
-            [lambda: acts.open_case(Errand, estate, OFFICE, title="乙").number] * 4
+    script = """
+from tests.sandbox.core_procedures import Errand
+from workflows.models import Community
+print(acts.open_case(Errand, Community.objects.get(), OFFICE, title="乙").number)
+"""
+    assert sorted(together(*[script] * 4)) == [f"ERR-2026-{n:04d}" for n in range(2, 6)]
+
+
+def test_one_household_votes_once_however_many_phones_it_uses(case):
+    """Two votes and the same paper number at once: one standing vote for each head."""
+    SandboxDirectory.rolls["owners"] = [
+        RollUnit(
+            f"unit:{n}", f"{n}室", "***室", 10000, (f"owner:{n}",), may_vote_via=(f"household:{n}",)
         )
-    assert sorted(numbers) == [f"ERR-2026-{n:04d}" for n in range(2, 6)]
+        for n in range(1, 6)
+    ]
+    clerk = get_user_model().objects.create(username="clerk")
+    with clock.at(NOON):
+        ballot = acts.open_case(Vote, case.community, OFFICE, title="表决")
+        data = {
+            "questions": "甲事",
+            "matter": "ordinary",
+            "reason": "其他重大事项。",
+            "opens_on": "2026-07-01",
+        }
+        acts.perform(
+            ballot, "ballot", "ballot.called", Party("residents_committee", "person:1"), data
+        )
+    opened = dt.datetime(2026, 7, 1, 9, tzinfo=clock.SHANGHAI)
+    with clock.at(opened):
+        assert sweep.sweep() >= 1
+    vote = f"""
+clock.set_now(dt.datetime.fromisoformat("{opened.isoformat()}"))
+voter = Party("owner", "household:%s", %s, via="%s")
+print(attempt("VOT-2026-0001", "ballot", "vote.cast", voter, %r))
+"""
+    online = vote % (1, None, "online", {"q1": "for"})
+    papers = [vote % (n, clerk.pk, "paper", {"q1": "for", "serial": "A1"}) for n in (2, 3)]
+    answers = together(online, online, *papers)
+    assert sum(answer == "duplicate" for answer in answers[2:]) == 1
+    standing = BallotPaper.objects.filter(standing=True).values_list("row__key", flat=True)
+    assert sorted(standing)[0] == "owner:1"
+    assert len(standing) == len(set(standing)) == 2
+    assert Record.objects.filter(act="vote.cast").count() == 3
+    sound(ballot)
 
 
 KILLED = """
@@ -183,10 +245,61 @@ def test_killed_in_the_middle_of_an_act_nothing_has_happened(case, moment, monke
     assert process.returncode == -signal.SIGKILL
     assert Case.objects.get().length == 2
     assert StepRun.objects.get(name="write").is_open
+    assert StepRun.objects.count() == 2
+    assert not Trace.objects.filter(record__act="task.done").exists()
+    assert not Disclosure.objects.exists()
     sound(case)
     with clock.at(NOON):
         acts.perform(case.pk, "write", "task.done", OFFICE, {"text": "甲"}, key="k")
     assert Record.objects.filter(act="task.done").count() == 1
+    sound(case)
+
+
+def test_killed_after_the_commit_the_second_try_finds_what_the_first_did(case):
+    """The answer never reached the browser; the same form, sent again, is the same act."""
+    script = """
+acts.perform("ERR-2026-0001", "write", "task.done", OFFICE, {"text": "甲", "name": "张三"}, key="k")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    process = start(script)
+    process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL
+    with clock.at(NOON):
+        again = acts.perform(
+            case.pk, "write", "task.done", OFFICE, {"text": "甲", "name": "张三"}, key="k"
+        )
+    assert again.repeated
+    assert again.receipt
+    assert Record.objects.filter(act="task.done").count() == 1
+    sound(case)
+
+
+def test_who_waits_for_a_killed_worker_goes_on(case):
+    """A worker dies while it holds the case; another one that waited for it does its act."""
+    holder = start(
+        """
+append = records.append
+def held(case, **kwargs):
+    record = append(case, **kwargs)
+    print("holding", flush=True)
+    import sys
+    sys.stdin.readline()
+    return record
+records.append = held
+acts.perform("ERR-2026-0001", "write", "task.done", OFFICE, {"text": "甲"})
+"""
+    )
+    assert holder.stdout.readline() == b"holding\n"
+    waiting = start(STARTED_TOGETHER + write("乙"))
+    assert waiting.stdout.readline() == b"ready\n"
+    waiting.stdin.write(b"go\n")
+    waiting.stdin.flush()
+    with pytest.raises(subprocess.TimeoutExpired):
+        waiting.wait(0.5)
+    holder.kill()
+    holder.communicate(timeout=120)
+    assert finish(waiting).startswith("2 ")
+    assert Record.objects.get(act="task.done").body["text"] == "乙"
     sound(case)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -159,7 +160,12 @@ OUTCOMES = [
     ("villagers", choices(3, 1), "no_quorum"),
     ("villagers", choices(3, 2), "carried"),
     ("villagers", choices(3, 3), "lost"),
+    # Article 22 has two ways to a quorum: adults by more than half, households by two thirds.
+    ("villagers_by_household", choices(5), "no_quorum"),
+    ("villagers_by_household", choices(4, 2), "carried"),
+    ("villagers_by_household", choices(3, 3), "lost"),
     ("village_representatives", choices(3, 2), "no_quorum"),
+    ("village_representatives", choices(3, 3), "lost"),
     ("village_representatives", choices(4, 2), "carried"),
     ("members", choices(5, 1), "lost"),
     ("members", choices(6, 0), "carried"),
@@ -167,7 +173,22 @@ OUTCOMES = [
     ("delegates", choices(5, 3), "lost"),
     ("land_contract", choices(6), "carried"),
     ("land_contract", choices(5, 1), "lost"),
+    ("delegates", choices(6), "carried"),
+    ("delegates", choices(5), "no_quorum"),
+    ("members", choices(5), "no_quorum"),
 ]
+# Rural Land Contract Law 19, until 1 May 2025: two thirds of all, no quorum of its own.
+EARLIER = [
+    ("land_contract", choices(5), "lost"),
+    ("land_contract", choices(6), "carried"),
+    ("land_contract_representatives", choices(5), "lost"),
+    ("land_contract_representatives", choices(6, 2), "carried"),
+]
+
+
+@pytest.mark.parametrize(("rule", "votes", "outcome"), EARLIER)
+def test_a_question_of_2024_is_decided_by_the_rule_of_its_day(rule, votes, outcome):
+    assert tally(rule, votes, on=dt.date(2025, 4, 30)).outcome == outcome
 
 
 @pytest.mark.parametrize(("rule", "votes", "outcome"), OUTCOMES)
@@ -203,6 +224,53 @@ def test_the_rule_follows_the_day_of_the_decision():
         rule_for("members", dt.date(2025, 4, 30))
     with pytest.raises(CountingError):
         rule_for("owners_ordinary", dt.date(2020, 12, 31))
+    with pytest.raises(CountingError):
+        rule_for("land_contract_representatives", dt.date(2025, 5, 1))
+
+
+LAW = {
+    # code: article, quorum (inclusive or strict), majority, base
+    "owners_ordinary": ("二百七十八", AtLeast(TWO_THIRDS), MoreThan(HALF), "present"),
+    "owners_special": ("二百七十八", AtLeast(TWO_THIRDS), AtLeast(THREE_QUARTERS), "present"),
+    "villagers": ("二十二", MoreThan(HALF), MoreThan(HALF), "present"),
+    "villagers_by_household": ("二十二", AtLeast(TWO_THIRDS), MoreThan(HALF), "present"),
+    "village_representatives": ("二十六", AtLeast(TWO_THIRDS), MoreThan(HALF), "present"),
+    "members": ("二十七", AtLeast(TWO_THIRDS), AtLeast(TWO_THIRDS), "all"),
+    "delegates": ("二十八", AtLeast(TWO_THIRDS), AtLeast(TWO_THIRDS), "all"),
+    "land_contract": ("二十七", AtLeast(TWO_THIRDS), AtLeast(TWO_THIRDS), "all"),
+}
+
+
+def test_every_rule_stands_as_in_its_article():
+    for code, (article, quorum, carries, base) in LAW.items():
+        rule = rule_for(code, DAY)
+        assert article in str(rule.source)
+        assert (rule.quorum, rule.carries, rule.base) == (quorum, carries, base)
+        assert rule.by_area == (rule.electorate == "owners")
+    assert {rule.code for rule in RULES} == {*LAW, "land_contract_representatives"}
+    for rule in RULES:
+        assert rule.source
+        assert rule.jurisdiction == "CN"
+
+
+def test_a_rule_of_the_place_goes_before_that_of_the_country():
+    country = rule_for("villagers", DAY)
+    province = replace(country, jurisdiction="CN-37", effective_from=dt.date(2026, 1, 1))
+    town = replace(country, jurisdiction="CN-37-02", effective_to=dt.date(2026, 3, 1))
+    rules = (country, province, town)
+    assert rule_for("villagers", dt.date(2026, 2, 1), "CN-37-02", rules) is town
+    assert rule_for("villagers", dt.date(2026, 3, 1), "CN-37-02", rules) is province
+    assert rule_for("villagers", dt.date(2025, 12, 31), "CN-37", rules) is country
+    assert rule_for("villagers", DAY, "CN-11", rules) is country
+    with pytest.raises(CountingError):
+        rule_for("villagers", DAY, "US", rules)
+
+
+def test_a_unit_of_very_many_co_owners_has_a_key_of_its_own():
+    heirs = [f"owner:{n}" for n in range(60)]
+    roll = freeze_roll("owners", [unit("1", 10, *heirs), unit("2", 20, *heirs[:-1])])
+    assert len({entry.key for entry in roll}) == 2
+    assert all(len(entry.key) <= 200 for entry in roll)
 
 
 def test_no_two_rules_of_a_code_are_in_force_at_once():

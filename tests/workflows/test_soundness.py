@@ -9,10 +9,12 @@ from processes.renovation.procedure import Renovation
 from processes.renovation.tender import Tender
 from workflows.procedure import Procedure, all_declared
 from workflows.soundness import faults
+from workflows.steps.ballot import Ballot
 from workflows.steps.base import Closing, Opening
 from workflows.steps.panel import Panel
 from workflows.steps.panel_rules import SeatSpec
 from workflows.steps.task import Task
+from workflows.terms import Days
 
 
 def test_every_declared_procedure_is_sound():
@@ -75,9 +77,30 @@ class Loose(Procedure):
     done = Closing("办结")
 
 
+class Uncounted(Procedure):
+    """A ballot of villagers by no rule of theirs."""
+
+    title = "无规则"
+    opening = Opening().Next(this.first)
+    first = (
+        Ballot(
+            title="表决",
+            by=("office",),
+            participants=("villager",),
+            electorate="villagers",
+            rule="members",
+            term=Days(5),
+        )
+        .On("carried", this.done)
+        .On("lost", this.done)
+    )
+    done = Closing("办结")
+
+
 @pytest.mark.parametrize(
     ("declared", "words"),
     [
+        (Uncounted, "no rule of law 'members' for villagers"),
         (Unreachable, "cannot be reached"),
         (Endless, "no end can be reached"),
         (Loose, "leads nowhere"),

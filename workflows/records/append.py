@@ -37,6 +37,21 @@ class TooLarge(ValueError):
     """The record would not fit into the log; long content belongs in an attachment."""
 
 
+class Inexact(TypeError):
+    """A float was to enter the record; law and money know none."""
+
+
+def _require_exact(value: Any) -> None:
+    if isinstance(value, float):
+        raise Inexact(f"{value!r} in a record")
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        return
+    for each in value:
+        _require_exact(each)
+
+
 def leaf_hash(canonical: bytes) -> bytes:
     """The hash of a record as a leaf of the log (RFC 6962, 2.1): 32 bytes."""
     return hashlib.sha256(b"\x00" + canonical).digest()
@@ -124,10 +139,11 @@ def append(
     `body` is public; what it says in words is disclosed beside the record, as is all that stands in
     `typed` (what people wrote, whatever it looks like). Each value of `private` enters it as a
     salted digest only.
-    Raises `TooLarge` beyond 65,535 bytes and `rfc8785.CanonicalizationError` for what is not JSON
-    (floats are refused there as everywhere: numbers are integers, exact amounts are strings).
+    Raises `TooLarge` beyond 65,535 bytes, `Inexact` for a float (numbers are integers, exact
+    amounts are strings) and `rfc8785.CanonicalizationError` for what is not JSON.
     """
     seq = case.length
+    _require_exact(body)
     if len(rfc8785.dumps(dict(body))) > MAX_BYTES:
         raise TooLarge("the words of a record")
     written = frozenset(typed)

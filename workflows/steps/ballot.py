@@ -238,8 +238,9 @@ class Ballot(Step):
 
     `matter`: ``ordinary`` or ``special`` where the procedure fixes it; else the organiser classes
     it, with a reason. Electorates other than owners vote by the `rule` that the procedure names
-    (a code of `counting.RULES`). `notice` full days lie between the call and the opening; the preliminary
-    result stands open to objections for `objections`, and is confirmed within `confirm_within`.
+    (a code of `counting.RULES`). `notice` full days lie between the call and the opening; the
+    preliminary result stands open to objections for `objections`, and is confirmed within
+    `confirm_within`.
     The first question decides the outcome; an electorate that does not reach its quorum has lost
     unless the procedure says otherwise.
     """
