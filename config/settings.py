@@ -237,6 +237,14 @@ SILENCED_SYSTEM_CHECKS: list[str] = []
 # --- the engine
 SANWEN_DIRECTORY = "processes.community.directory.CommunityDirectory"
 SANWEN_SUPERVISION_CONTACT = env("SANWEN_SUPERVISION_CONTACT", default="")
+# The log's own name stands in every checkpoint and stays when the site moves.
+SANWEN_LOG_ORIGIN = env(
+    "SANWEN_LOG_ORIGIN",
+    default=SITE_ADDRESS.partition("://")[2].rstrip("/") or "sanwen.invalid/demo",
+)
+SANWEN_LOG_KEY = env("SANWEN_LOG_KEY", default="")
+SANWEN_LOG_KEY_FILE = env.path("SANWEN_LOG_KEY_FILE", default=str(HOME / "log.key"))
+SANWEN_WITNESSES = env.list("SANWEN_WITNESSES", default=[])
 SANWEN_UPLOAD_MAX_BYTES = env.int("SANWEN_UPLOAD_MAX_BYTES", default=20 * 2**20)
 
 LOGGING = {

@@ -2,6 +2,7 @@
 
 from .calendar import CalendarDay, CalendarYear
 from .case import Case, Community, NumberSeries, StepRun
+from .log import Checkpoint, Cosignature, LogHead, LogKey, LogTile
 from .record import Alias, Attachment, Disclosure, Record, Refusal, Trace
 
 # isort: split
@@ -23,11 +24,16 @@ __all__ = [
     "CalendarYear",
     "Candidate",
     "Case",
+    "Checkpoint",
     "Community",
+    "Cosignature",
     "Disclosure",
     "HouseholdReturn",
     "LedgerEntry",
     "LedgerMove",
+    "LogHead",
+    "LogKey",
+    "LogTile",
     "Mark",
     "MeetingSession",
     "NumberSeries",

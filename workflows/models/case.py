@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 class Community(models.Model):
     """Where a case is held: an estate, a village, a sub-district. What is there, others know."""
 
-    KINDS: ClassVar = [("estate", _("小区")), ("village", _("村")), ("subdistrict", _("街道"))]
+    KINDS: ClassVar = [
+        ("estate", _("小区")),
+        ("village", _("村")),
+        ("subdistrict", _("街道")),
+        ("site", _("本站")),
+    ]
 
     code = models.SlugField(_("代码"), max_length=40, unique=True)
     name = models.CharField(_("名称"), max_length=60)

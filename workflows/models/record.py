@@ -16,7 +16,8 @@ from .case import Case, StepRun
 
 
 class Record(models.Model):
-    """The public trace of one act; written by `records.append` alone, never changed or deleted.
+    """The public trace of one act; written by `records.append` alone, never changed or deleted
+    (but that `records.log` gives it its place in the log).
 
     `canonical` holds the bytes that are hashed (RFC 8785). The other columns repeat what is in
     them, for queries; `key` is the idempotency key of the submission.
@@ -32,6 +33,8 @@ class Record(models.Model):
     canonical = models.TextField()
     leaf_hash = models.BinaryField(max_length=32)
     key = models.CharField(max_length=64, null=True)
+    log_index = models.BigIntegerField(null=True, unique=True, editable=False)
+    """Its place in the log; null until the sequencer gives it one, then for ever the same."""
 
     class Meta:
         ordering: ClassVar = ["case", "seq"]
@@ -39,7 +42,15 @@ class Record(models.Model):
             models.UniqueConstraint(fields=["case", "seq"], name="one_record_a_position"),
             models.UniqueConstraint(fields=["case", "key"], name="one_record_a_submission"),
         ]
-        indexes: ClassVar = [models.Index(fields=["at"]), models.Index(fields=["run", "seq"])]
+        indexes: ClassVar = [
+            models.Index(fields=["at"]),
+            models.Index(fields=["run", "seq"]),
+            models.Index(
+                fields=["id"],
+                condition=models.Q(log_index__isnull=True),
+                name="record_not_in_log",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.step}/{self.act}#{self.seq}"

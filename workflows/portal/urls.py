@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import desk, views
+from . import desk, log, views
 
 app_name = "portal"
 urlpatterns = [
@@ -25,6 +25,13 @@ urlpatterns = [
     path("my/", desk.my, name="my"),
     path("inbox/", desk.inbox, name="inbox"),
     path("files/<uuid:uid>/", views.file, name="file"),
+    path("log/", log.log_page, name="log"),
+    path("log/checkpoint", log.checkpoint, name="checkpoint"),
+    path("log/key", log.key, name="log_key"),
+    path("log/keys", log.keys, name="log_keys"),
+    path("log/tile/<path:path>", log.tile, name="tile"),
+    path("log/proof/<int:index>", log.proof, name="proof"),
+    path("log/cosignatures", log.cosignatures, name="cosignatures"),
     path("verify/", views.verify, name="verify"),
     path("settings/text-size/", views.text_size, name="text_size"),
     path("accessibility/", views.accessibility, name="accessibility"),

@@ -24,6 +24,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from sanwen import disclosure
+from sanwen.merkle import leaf_hash
 
 from ..models.case import Case, StepRun
 from ..models.record import Alias, Attachment, Disclosure, Record, Trace
@@ -50,11 +51,6 @@ def _require_exact(value: Any) -> None:
         return
     for each in value:
         _require_exact(each)
-
-
-def leaf_hash(canonical: bytes) -> bytes:
-    """The hash of a record as a leaf of the log (RFC 6962, 2.1): 32 bytes."""
-    return hashlib.sha256(b"\x00" + canonical).digest()
 
 
 def pseudonym(case: Case, party_key: str) -> str:

@@ -1,4 +1,4 @@
-"""``manage.py clock``: the process that fires terms."""
+"""``manage.py clock``: the process that fires terms and gives records their place in the log."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from workflows import sweep
+from workflows.records import log
 
 
 class Command(BaseCommand):
     """Sweep due terms every few seconds, until told to stop. Any number may run."""
 
-    help = "Fires terms that have run out, every few seconds. Safe to run in several copies."
+    help = (
+        "Fires terms that have run out and brings new records into the signed log, every few "
+        "seconds. Safe to run in several copies."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """How often, or once."""
@@ -25,8 +29,13 @@ class Command(BaseCommand):
         """Run."""
         if options["once"]:
             self.stdout.write(f"{sweep.sweep()} fired")
+            while log.integrate():
+                pass
             return
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        sequencer = threading.Thread(target=log.sequence_forever, args=(stop,), name="sequencer")
+        sequencer.start()
         sweep.run_forever(options["every"], stop)
+        sequencer.join()
