@@ -5,4 +5,8 @@ import os
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-application = get_asgi_application()
+site = get_asgi_application()
+
+from workflows.portal.fast import LogFirst  # noqa: E402  once Django is set up
+
+application = LogFirst(site)

@@ -206,7 +206,7 @@ class Note:
         return self.text + "\n" + "".join(signature.line for signature in self.signatures)
 
     def signed_by(self, verifier: Verifier) -> bool:
-        """Whether one of the signatures is that key's, over this text. Raises where one is false.
+        """Whether one of the signatures is that key's, over this text.
 
         Raises `NoteError` when a signature claims to be the key's and is not.
         """
@@ -227,7 +227,9 @@ class Note:
             material = signature.material
             if verifier.algorithm == COSIGNATURE:
                 at = int.from_bytes(material[:8], "big")
-                good = len(material) == 72 and verifier.check(_cosigned(self.text, at), material[8:])
+                good = len(material) == 72 and verifier.check(
+                    _cosigned(self.text, at), material[8:]
+                )
             else:
                 good = verifier.check(self.text.encode(), material)
             if not good:

@@ -1,4 +1,4 @@
-"""The log over HTTP (C2SP tlog-tiles): checkpoint, tiles, key; proofs; cosignatures of witnesses."""
+"""The log over HTTP (C2SP tlog-tiles): checkpoint, tiles, keys, proofs, cosignatures."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ def key(request: HttpRequest) -> HttpResponse:
 @require_GET
 def keys(request: HttpRequest) -> HttpResponse:
     """Every key that ever signed: size of the log from which on, size up to which (or ``-``)."""
-    lines = (f"{k.since} {'-' if k.until is None else k.until} {k.vkey}\n" for k in LogKey.objects.all())
+    lines = (
+        f"{k.since} {'-' if k.until is None else k.until} {k.vkey}\n" for k in LogKey.objects.all()
+    )
     return plain("".join(lines), BRIEFLY)
 
 

@@ -1,11 +1,12 @@
 """The public record: append, read, and (with the log) verify, export and the trail."""
 
+from sanwen.merkle import leaf_hash
+
 from .append import (
     TooLarge,
     append,
     first_fault,
     flush,
-    leaf_hash,
     links,
     pseudonym,
     receipt_code,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -384,5 +384,3 @@ def accept(text: str) -> list[Cosignature]:
     if not kept:
         raise BadCosignature("no configured witness has signed it")
     return kept
-
-
