@@ -86,6 +86,10 @@ class Directory(Protocol):
         """Clear names by key, for pages of those who may see them."""
         ...
 
+    def appoint(self, role: str, user_id: int, community: Community, on: dt.date) -> None:
+        """Give an account a role in `community` from that day on, unless it has it."""
+        ...
+
     def may_oversee(self, user: Any, community: Community, at: dt.datetime) -> bool:
         """Whether `user` may see what is not public of the cases of this community."""
         ...

@@ -340,10 +340,10 @@ def _nominal_end(term: Days | Months, start: dt.date) -> dt.date:
     """The last day before article 203 moves it."""
     if isinstance(term, Days):
         return start + dt.timedelta(days=term.n)
-    return _corresponding_day(start, months=term.n)
+    return corresponding_day(start, months=term.n)
 
 
-def _corresponding_day(day: dt.date, *, months: int) -> dt.date:
+def corresponding_day(day: dt.date, *, months: int) -> dt.date:
     """Article 202: the same day of another month, or that month's last where it has none."""
     year, month0 = divmod(day.year * 12 + day.month - 1 + months, 12)
     return dt.date(year, month0 + 1, min(day.day, monthrange(year, month0 + 1)[1]))
@@ -424,7 +424,7 @@ def birth_bounds(
 
 def _first_younger_than(years: int, on: dt.date) -> dt.date:
     """The first date of birth of those who are not yet so old on that day."""
-    birth = _corresponding_day(on, months=-12 * years)
-    while _corresponding_day(birth, months=12 * years) <= on:
+    birth = corresponding_day(on, months=-12 * years)
+    while corresponding_day(birth, months=12 * years) <= on:
         birth += ONE_DAY
     return birth

@@ -163,6 +163,12 @@ class CommunityDirectory:
             several[f"person:{person.pk}"] = {str(person): None}
         return {key: "、".join(names) for key, names in several.items()}
 
+    def appoint(self, role: str, user_id: int, community: Community, on: dt.date) -> None:
+        """A role of its own row, unless one is held that day."""
+        held = Role.objects.filter(active(on), person_id=user_id, community=community, role=role)
+        if not held.exists():
+            Role.objects.create(person_id=user_id, community=community, role=role, since=on)
+
     def may_oversee(self, user: Any, community: Community, at: dt.datetime) -> bool:
         """Office, committee, auditors and moderators of the community."""
         return (

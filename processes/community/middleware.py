@@ -56,9 +56,13 @@ class StaffTotpMiddleware:
 
 
 def serves(person_id: int) -> bool:
-    """Whether an account serves in any role today."""
+    """Whether an account serves in a role today that sees or decides what others do not.
+
+    Resident supervisors are neighbours whom a selection has chosen: they report what is public.
+    """
     on = timezone.localtime(clock.now()).date()
-    return Role.objects.filter(serving(on), person_id=person_id).exists()
+    roles = Role.objects.filter(serving(on), person_id=person_id)
+    return roles.exclude(role="resident_supervisor").exists()
 
 
 def has_totp(person_id: int) -> bool:

@@ -21,6 +21,8 @@ from workflows.steps.ledger import (
 from workflows.steps.opinion import PublicText
 from workflows.uploads import UploadField
 
+from . import rules
+
 COMMITTEE = ("residents_committee", "office")
 LARGE_CHANGE_PERCENT = 10
 """D: a change of the design of this share of the contract and more is publicised anew."""
@@ -158,6 +160,9 @@ class FixedForm(MoveForm):
         return {"note": self.cleaned_data["note"]}
 
 
+WATCHERS = ("resident_supervisor", "supervisor", "residents_committee")
+"""Who watches the works; the committee types in what resident supervisors report on paper."""
+
 CONTRIBUTION = EntryKind(
     "contribution",
     _("居民出资"),
@@ -202,17 +207,97 @@ CHANGE = EntryKind(
 FINDING = EntryKind(
     "finding",
     _("监督发现"),
-    by=("resident_supervisor", "supervisor"),
+    by=WATCHERS,
     form=FindingForm,
     start="found",
     states={"found": _("待整改"), "fixed": _("待复查"), "checked": _("复查合格")},
     moves=(
         Move("fixed", _("登记整改"), "found", "fixed", ("contractor",), FixedForm),
-        Move("checked", _("复查合格"), "fixed", "checked", ("resident_supervisor", "supervisor")),
-        Move("again", _("复查不合格"), "fixed", "found", ("resident_supervisor", "supervisor")),
+        Move("checked", _("复查合格"), "fixed", "checked", WATCHERS),
+        Move("again", _("复查不合格"), "fixed", "found", WATCHERS),
     ),
     waiting=frozenset({"found", "fixed"}),
 )
+
+
+class WarrantyForm(EntryForm):
+    """A part of the works under warranty: since when, for how long, what it covers."""
+
+    item = forms.ChoiceField(
+        label=_("保修部位"), choices=[(code, rule.title) for code, rule in rules.WARRANTIES.items()]
+    )
+    months = forms.IntegerField(label=_("保修期（月）"), min_value=1, max_value=600)
+    text = PublicText(label=_("保修内容和报修电话以外的说明（将公开）"), max_length=500)
+
+    def setup(self) -> None:
+        """The day is that of the acceptance."""
+        self.fields["on"].label = _("保修起算日期")
+
+    def clean(self) -> dict[str, Any]:
+        """Not shorter than the law has it."""
+        data: dict[str, Any] = super().clean() or {}
+        rule = rules.WARRANTIES.get(data.get("item", ""))
+        if rule is not None and data.get("months") and data["months"] < rule.months:
+            self.add_error(
+                "months",
+                _("不得少于%(least)s个月（%(source)s）。")
+                % {"least": rule.months, "source": rule.source},
+            )
+        return data
+
+    def entry(self) -> Entry:
+        """From the day, to the corresponding day so many months later (Civil Code 202)."""
+        data = self.cleaned_data
+        until = rules.warranty_ends(data["on"], data["months"])
+        public = {"item": data["item"], "until": until.isoformat(), "text": data["text"]}
+        return Entry(on=data["on"], public=public)
+
+
+class RepairForm(EntryForm):
+    """Something to be repaired under warranty."""
+
+    text = PublicText(label=_("报修内容（将公开，不写姓名和室号）"), max_length=1000)
+    photos = UploadField(label=_("照片（将公开）"), required=False, public=True, pictures_only=True)
+
+    def entry(self) -> Entry:
+        """What is broken."""
+        return Entry(on=self.cleaned_data["on"], public={"text": self.cleaned_data["text"]})
+
+
+KEEPERS = ("residents_committee", "owners_committee", "office")
+WARRANTY = EntryKind(
+    "warranty",
+    _("保修"),
+    by=COMMITTEE,
+    form=WarrantyForm,
+    start="running",
+    states={"running": _("保修中"), "inspected": _("到期前已检查"), "ended": _("已到期")},
+    moves=(Move("inspected", _("登记到期前检查"), "running", "inspected", COMMITTEE),),
+    waiting=frozenset({"running", "inspected"}),
+    ends=lambda entry: dt.date.fromisoformat(entry.public["until"]),
+    ended="ended",
+)
+REPAIR = EntryKind(
+    "repair",
+    _("报修"),
+    by=KEEPERS,
+    form=RepairForm,
+    start="reported",
+    states={"reported": _("待维修"), "repaired": _("待复查"), "checked": _("复查合格")},
+    moves=(
+        Move(
+            "repaired", _("登记维修"), "reported", "repaired", ("contractor", *COMMITTEE), FixedForm
+        ),
+        Move("checked", _("复查合格"), "repaired", "checked", KEEPERS),
+        Move("again", _("复查不合格"), "repaired", "reported", KEEPERS),
+    ),
+    waiting=frozenset({"reported", "repaired"}),
+)
+
+
+def warranties_entered(entries: QuerySet[LedgerEntry]) -> list[Words]:
+    """The ledger of upkeep holds at least one warranty, or it would remind of nothing."""
+    return [] if entries.filter(kind="warranty").exists() else [_("尚未登记保修期")]
 
 
 def works_complete(entries: QuerySet[LedgerEntry]) -> list[Words]:

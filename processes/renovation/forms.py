@@ -33,6 +33,8 @@ class SurveyForm(TaskForm):
 class ApplicationForm(TaskForm):
     """The application from below: facts, faults and the pledged share, which the review scores."""
 
+    keeps = ("applicant", "supporters", "faults", "wishes", "pledged_percent")
+
     applicant = forms.ChoiceField(
         label=_("申请方"),
         choices=[
@@ -112,11 +114,10 @@ class RectifyForm(TaskForm):
 
 
 class HandoverForm(TaskForm):
-    """Handover to long-term management, with the warranty terms that will be reminded of."""
+    """Handover to long-term management, as the owners have decided it."""
 
     keeper = forms.CharField(label=_("管理单位"), max_length=60)
     duties = _text(_("管理职责与服务标准"))
-    warranty_months = forms.IntegerField(label=_("质量保修期（月）"), min_value=1, max_value=120)
     agreement = UploadField(label=_("管理协议"), public=True, required=False)
 
 

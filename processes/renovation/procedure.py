@@ -187,6 +187,7 @@ class Renovation(Procedure):
         places=(1, 5),
         enrol_term=Days(7),
         term=Days(3),
+        appoints="resident_supervisor",
     ).On("chosen", this.prepared)
     prepared = Meet().Next(this.construction)
 
@@ -249,9 +250,13 @@ class Renovation(Procedure):
         .On("carried", this.handover)
         .On("lost", this.upkeep_ballot, _("重新协商表决"))
     )
-    handover = Task(title=_("移交与保修"), by=COMMITTEE, form=forms.HandoverForm).Next(
-        this.completed
-    )
+    handover = Task(title=_("移交"), by=COMMITTEE, form=forms.HandoverForm).Next(this.upkeep)
+    upkeep = Ledger(  # 15 A: 长效管理; warranty terms, each reminded of a month before it ends
+        title=_("长效管理与保修"),
+        by=COMMITTEE,
+        kinds=(entries.WARRANTY, entries.REPAIR),
+        closing_guard=entries.warranties_entered,
+    ).Next(this.completed)
 
     completed = Closing(_("办结"))
     unqualified = Closing(_("不符合改造条件"), good=False)

@@ -6,8 +6,13 @@ parameter here, marked D.
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import dataclass
+
 from django.utils.translation import gettext_lazy as _
 
+from workflows import terms
+from workflows.steps.base import Words
 from workflows.steps.consultation import MenuItem
 from workflows.steps.panel import Criterion, Score, SeatSpec
 
@@ -66,6 +71,31 @@ ACCEPTANCE = Score(
     ),
     weighted_at_least=80,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class WarrantyRule:
+    """The least warranty of a part of the works, in months, with its source."""
+
+    title: Words
+    months: int
+    source: Words
+    effective_from: dt.date
+
+
+_QUALITY = (_("建设工程质量管理条例第四十条"), dt.date(2000, 1, 30))
+WARRANTIES = {
+    "waterproof": WarrantyRule(_("屋面防水、外墙面防渗漏"), 60, *_QUALITY),
+    "heating": WarrantyRule(_("供热与供冷系统（两个采暖期、供冷期）"), 24, *_QUALITY),
+    "pipes": WarrantyRule(_("电气管线、给排水管道、设备安装和装修"), 24, *_QUALITY),
+    "other": WarrantyRule(_("其他项目（按合同约定）"), 1, _("施工合同约定"), dt.date(2000, 1, 30)),
+}
+
+
+def warranty_ends(start: dt.date, months: int) -> dt.date:
+    """The last day of a warranty: the corresponding day, else the month's last (Civil Code 202)."""
+    return terms.corresponding_day(start, months=months)
+
 
 LEAST_BIDDERS = 3
 

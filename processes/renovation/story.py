@@ -92,6 +92,7 @@ class Story:
         "ask_results",
         "upkeep_ballot",
         "handover",
+        "upkeep",
     )
 
     def __init__(
@@ -737,7 +738,31 @@ class Story:
             {
                 "keeper": "示范物业服务中心",
                 "duties": "保洁、绿化、设施巡查，每季度公布收支。",
-                "warranty_months": 24,
             },
             {"agreement": paper("agreement")},
+        )
+
+    def upkeep(self) -> None:
+        """长效管理与保修: a repair, and a warranty until it ends."""
+        step = "upkeep"
+        on = clock.today().isoformat()
+        text = "电气管线、给排水管道出现质量问题免费维修。"
+        warranty = {"kind": "warranty", "on": on, "item": "pipes", "months": 24, "text": text}
+        self.act(step, "entry.added", "residents_committee", warranty)
+        repair = {"kind": "repair", "on": on, "text": "二单元地下室阀门渗水。"}
+        done = self.act(step, "entry.added", "owners_committee", repair)
+        assert done.fact is not None
+        entry = done.fact.pk
+        self.act(
+            step,
+            "entry.moved",
+            "contractor",
+            {"entry": entry, "to": "repaired", "note": "已更换阀门。"},
+        )
+        note = {"entry": entry, "to": "checked", "note": "现场查看，不再渗水。"}
+        self.act(step, "entry.moved", "owners_committee", note)
+        self.wait_for(step)
+        self.wait_for(step)
+        self.act(
+            step, "ledger.closed", "residents_committee", {"reason": "保修期满，转入日常管理。"}
         )

@@ -676,6 +676,27 @@ def results_and_upkeep(go: Journey) -> None:
         {
             "keeper": "示范物业服务中心",
             "duties": "保洁、巡查，每季公布收支。",
-            "warranty_months": 24,
         },
     )
+    go.standing_at("upkeep")
+    step = "upkeep"
+    warranty = {
+        "kind": "warranty",
+        "on": clock.today().isoformat(),
+        "item": "waterproof",
+        "months": 24,
+        "text": "屋面渗漏免费维修。",
+    }
+    page = go.desk("residents_committee").refused(go.do(step, "entry.added"), warranty)
+    assert "不得少于60个月" in page
+    go.send("residents_committee", step, "entry.added", {**warranty, "months": 60})
+    go.due(step)
+    desk = go.walker(go.town.staff["residents_committee"])
+    desk.go("/inbox/")
+    desk.sees("保修：1项“保修中”", "还有 30 天")
+    page = go.desk("residents_committee").refused(
+        go.do(step, "ledger.closed"), {"reason": "保修期满。"}
+    )
+    assert "保修中" in page
+    go.due(step)
+    go.send("residents_committee", step, "ledger.closed", {"reason": "保修期满，转入日常管理。"})

@@ -16,6 +16,7 @@ class SandboxDirectory:
     denied: set[str] = set()
     groups: dict[str, list[Member]] = defaultdict(list)
     rolls: dict[str, list[Any]] = defaultdict(list)
+    appointed: list[tuple[str, int]] = []
 
     @classmethod
     def reset(cls) -> None:
@@ -23,6 +24,7 @@ class SandboxDirectory:
         cls.denied = set()
         cls.groups = defaultdict(list)
         cls.rolls = defaultdict(list)
+        cls.appointed = []
 
     def parties_of(self, user: Any, community: Any, at: dt.datetime) -> Sequence[Party]:
         return [Party("office", f"person:{user.pk}", user.pk)] if user.is_authenticated else []
@@ -38,6 +40,9 @@ class SandboxDirectory:
 
     def names(self, keys: Iterable[str]) -> dict[str, str]:
         return {key: f"示例{key}" for key in keys}
+
+    def appoint(self, role: str, user_id: int, community: Any, on: dt.date) -> None:
+        self.appointed.append((role, user_id))
 
     def may_oversee(self, user: Any, community: Any, at: dt.datetime) -> bool:
         return bool(getattr(user, "is_authenticated", False))

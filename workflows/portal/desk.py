@@ -28,6 +28,7 @@ from ..models.record import Trace
 from ..parties import Party, directory
 from ..steps.answers import following
 from ..steps.base import Step
+from ..steps.matters import CaseActs
 from . import readers, words
 from .viewer import RESIDENTS, Offer, Viewer
 from .views import context, find_case
@@ -174,7 +175,8 @@ def party_code(party: Party) -> str:
 
 def _beside(offer: Offer, request: HttpRequest) -> dict[str, Any]:
     if offer.run is None:
-        return {}
+        replying = isinstance(offer.step, CaseActs) and offer.spec.name == "opinion.replied"
+        return {"opinions": offer.step.picked(offer.case, request.GET)} if replying else {}
     beside = offer.step.beside(offer.run, offer.spec, request.GET)
     if offer.step.kind == "panel":
         beside = {**beside, "papers": readers.papers(offer.case)}

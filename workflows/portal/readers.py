@@ -18,6 +18,8 @@ from .. import procedure as procedures
 from ..models.case import Case, Community, StepRun
 from ..models.record import Attachment, Record, Trace
 from ..steps.base import Step
+from ..steps.matters import CaseActs
+from ..steps.opinion import Opinion, late_book
 from . import chart, words
 from .viewer import Viewer
 
@@ -215,7 +217,13 @@ def case_page(case: Case, viewer: Viewer) -> dict[str, Any]:
         "state_label": label,
         "open_now": open_now,
         "timeline": list(reversed(timeline)),
-        "case_offers": viewer.offers(None, case.declared.case_acts()),
+        "case_offers": viewer.buttons(None, case.declared.case_acts()),
+        "late": list(late_book(case)[:100]),
+        "late_waiting": (
+            list(late_waiting(case)[:100])
+            if viewer.roles.intersection(CaseActs.answering(case))
+            else []
+        ),
         "diagram": chart.svg(case.declared, by_name),
         "diagram_steps": [
             {
@@ -232,6 +240,11 @@ def case_page(case: Case, viewer: Viewer) -> dict[str, Any]:
         ],
         "parent": case.parent.process if case.parent_id and case.parent else None,
     }
+
+
+def late_waiting(case: Case) -> QuerySet[Opinion]:
+    """Late opinions of a case that wait for a reply, in clear."""
+    return Opinion.objects.filter(case=case, run=None, life="submitted").order_by("pk")
 
 
 def _params(case: Case) -> list[tuple[Any, Any]]:
@@ -425,8 +438,41 @@ def inbox(user: Any) -> list[dict[str, Any]]:
                 "note": str(_("、")).join([str(w) for w in (*waiting, *(o.title for o in offers))]),
             }
         )
+    rows += _late_rows(user, by_community)
     order = {"overdue": 0, "open": 1, "suspended": 2}
     rows.sort(key=lambda row: (order.get(row["state"], 3), row["ends"] or dt.date.max))
+    return rows
+
+
+def _late_rows(user: Any, by_community: dict[int, Viewer]) -> list[dict[str, Any]]:
+    """Cases with late opinions that the account answers; also closed ones."""
+    counts = dict(
+        Opinion.objects.filter(run=None, life="submitted")
+        .order_by()
+        .values_list("case")
+        .annotate(n=Count("pk"))
+    )
+    rows = []
+    for case in Case.objects.filter(pk__in=counts).select_related("community"):
+        viewer = Viewer(user, case)
+        known = by_community.setdefault(case.community_id, viewer)
+        viewer.__dict__["parties"] = known.parties
+        if viewer.roles.intersection(CaseActs.answering(case)):
+            rows.append(
+                {
+                    "title": _("期外意见"),
+                    "url": f"{case.get_absolute_url()}#late",
+                    "case_title": case.title,
+                    "case_number": case.number,
+                    "estate": case.community.name,
+                    "ends": None,
+                    "days_left": None,
+                    "provisional": False,
+                    "state": "open",
+                    "state_label": None,
+                    "note": _("%(n)s条意见待答复") % {"n": counts[case.pk]},
+                }
+            )
     return rows
 
 

@@ -11,6 +11,7 @@ from .. import clock
 from ..models.case import Case, StepRun
 from ..parties import Party, directory
 from ..steps.base import ActSpec, Step
+from ..steps.matters import CaseActs
 
 TYPISTS = ("residents_committee", "office")
 """Roles that may type in a form that a resident signed on paper."""
@@ -106,6 +107,8 @@ class Viewer:
             if run is not None and spec.in_term and run.term_over(now):
                 continue
             if run is not None and not step.offered(spec, run):
+                continue
+            if run is None and isinstance(step, CaseActs) and not step.fits(spec, self.case):
                 continue
             parties = self.parties_for(step, spec)
             if parties and run is not None:

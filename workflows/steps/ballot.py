@@ -661,6 +661,16 @@ class Ballot(Step):
         missing.append(_("结果尚未确认"))
         return missing
 
+    def grounds(self, run: StepRun) -> list[str]:
+        """The lines of the count that were not met."""
+        lines = []
+        for question in run.questions.all():
+            for row in tally_card(question)["rows"] if question.tally else ():
+                if not row["met"]:
+                    said = {"name": row["label"], "value": f"{row['value']}。{row['needed']}"}
+                    lines.append(str(_("%(name)s：%(value)s") % said))
+        return lines
+
     def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:
         """Objections to the count."""
         count = self.undecided(run).count() if roles.intersection(self.by) else 0

@@ -277,6 +277,11 @@ class Step(Node):
         """What people read for the codes that this step's records hold (its seats, lots, items)."""
         return {}
 
+    def grounds(self, run: StepRun) -> list[str]:
+        """Why a finished run came to its outcome, where the next step must know (what failed, which
+        objection is right); all of it public."""
+        return []
+
     def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:
         """What waits for those roles besides the acts that have buttons, in numbers; the inbox
         says it."""
@@ -395,8 +400,8 @@ class Step(Node):
         outcome = self.term_ended(run, now)
         if outcome is not None or run.scheduled is None or run.scheduled > now:
             run.save()
-            phase = {"phase": run.phase, **self.phase_body(run)} if run.phase else {}
-            return Written(phase, outcome=outcome)
+            phase = {"phase": run.phase} if run.phase else {}
+            return Written({**phase, **self.phase_body(run)}, outcome=outcome)
         run.scheduled = None
         run.overdue_at = now
         run.save()

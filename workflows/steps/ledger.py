@@ -12,6 +12,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from .. import clock
 from ..acts import Act, Written
 from ..models.case import Case, StepRun
 from .base import NOTHING, ActForm, ActSpec, Roles, Step, Words, act, choices_of, refuse
@@ -101,7 +102,9 @@ class EntryKind:
 
     `waiting` are the states in which the ledger cannot be closed; in the `hidden` ones the public
     knows of the entry in numbers only. `check` refuses an entry that does not fit the others.
-    `leads` is the outcome that an entry brings about at once, if any.
+    `leads` is the outcome that an entry brings about at once, if any. `ends` is the last day of an
+    entry that runs for a time (a warranty): `remind` days before a record says so and the keepers'
+    inbox asks for it; after that day it goes to the state `ended` by itself.
     """
 
     code: str
@@ -116,6 +119,9 @@ class EntryKind:
     unit: str = ""
     check: Callable[[QuerySet[LedgerEntry], Entry], None] | None = None
     leads: Callable[[Entry], str | None] | None = None
+    ends: Callable[[LedgerEntry], dt.date] | None = None
+    remind: int = 30
+    ended: str = ""
 
 
 class DuesForm(ActForm):
@@ -192,7 +198,7 @@ class Ledger(Step):
         yield from super().faults()
         for kind in self.kinds.values():
             known = set(kind.states)
-            named = {kind.start, *kind.waiting, *kind.hidden}
+            named = {kind.start, *kind.waiting, *kind.hidden, *([kind.ended] if kind.ends else [])}
             named |= {state for move in kind.moves for state in (move.source, move.target)}
             if named - known:
                 yield f"kind {kind.code}: states {sorted(named - known)} are not declared"
@@ -237,7 +243,7 @@ class Ledger(Step):
             raise refuse(_("请从台账页面选择要登记的种类。"))
         return kind.form
 
-    @act("entry.added", title=_("登记台账"), by="keepers", form="entry_form")
+    @act("entry.added", title=_("登记台账"), by="keepers", form="entry_form", optional=True)
     def add(self, doing: Act) -> Written:
         """Enter something."""
         kind = self._kind(doing, doing.data["kind"])
@@ -251,6 +257,9 @@ class Ledger(Step):
         if entry.value is not None:
             body["value"] = entry.value
         outcome = kind.leads(entry) if kind.leads is not None else None
+        if kind.ends is not None:
+            self._look_again(doing.open_run, doing.at)
+            doing.open_run.save(update_fields=["scheduled"])
         return Written(body, entry.private, row, outcome=outcome)
 
     def _kind(self, doing: Act, code: str) -> EntryKind:
@@ -396,6 +405,58 @@ class Ledger(Step):
         if missing := self.unmet(doing.open_run):
             raise refuse(missing[0], code="unmet")
         return Written({"reason": doing.data["reason"]}, outcome="done")
+
+    # --- entries that run for a time
+    def _running(self, run: StepRun) -> list[tuple[LedgerEntry, EntryKind, dt.date]]:
+        """Entries that have not ended yet, each with its last day, the soonest first."""
+        timed = {code: kind for code, kind in self.kinds.items() if kind.ends is not None}
+        if not timed:
+            return []
+        found = []
+        for row in self.standing(run.process).filter(kind__in=timed):
+            kind = timed[row.kind]
+            if row.state != kind.ended and kind.ends is not None:
+                found.append((row, kind, kind.ends(row)))
+        return sorted(found, key=lambda each: (each[2], each[0].pk))
+
+    def _look_again(self, run: StepRun, now: dt.datetime) -> None:
+        """Schedule the next reminder, or the next end."""
+        told = run.data.get("reminded", [])
+        days = [
+            last + dt.timedelta(days=1) if row.pk in told else last - dt.timedelta(days=kind.remind)
+            for row, kind, last in self._running(run)
+        ]
+        run.scheduled = (
+            max(dt.datetime.combine(min(days), dt.time(), clock.SHANGHAI), now) if days else None
+        )
+
+    def term_ended(self, run: StepRun, now: dt.datetime) -> str | None:
+        """Reminds of what ends soon, and ends what has run out; never closes the ledger."""
+        today = timezone.localtime(now).date()
+        reminded, said = list(run.data.get("reminded", [])), []
+        for row, kind, last in self._running(run):
+            if today > last:
+                row.move(kind.ended)
+                row.save()
+            elif row.pk in reminded or today < last - dt.timedelta(days=kind.remind):
+                continue
+            else:
+                reminded.append(row.pk)
+            said.append(
+                {"entry": row.seq, "kind": row.kind, "life": row.state, "ends_on": last.isoformat()}
+            )
+        run.data = {**run.data, "reminded": reminded, "said": said}
+        self._look_again(run, now + dt.timedelta(seconds=1))
+        return None
+
+    def phase_body(self, run: StepRun) -> dict[str, Any]:
+        """Which entries end soon or have ended."""
+        return {"entries": run.data["said"]} if run.data.get("said") else {}
+
+    def next_due(self, run: StepRun) -> dt.date | None:
+        """The soonest end of which the keepers have been reminded."""
+        told = run.data.get("reminded", [])
+        return next((last for row, _kind, last in self._running(run) if row.pk in told), None)
 
     # --- completion
     def unmet(self, run: StepRun) -> list[Words]:
@@ -551,9 +612,15 @@ class Ledger(Step):
         return self.standing(case).filter(which)
 
     def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:
-        """How many entries wait for a step that the roles may take."""
+        """What else is missing, for who closes it; how many entries wait for a step that the roles
+        may take, of those that run for a time only the ones reminded of."""
         rows = self._movable(run.process, self._moves(roles)).order_by()
-        return [
+        timed = [kind.code for kind in self.kinds.values() if kind.ends is not None]
+        rows = rows.exclude(Q(kind__in=timed) & ~Q(pk__in=run.data.get("reminded", [])))
+        missing = []
+        if self.closing_guard is not None and roles & {*self.by}:
+            missing = self.closing_guard(self.standing(run.process))
+        return [*missing] + [
             _("%(kind)s：%(n)s项“%(state)s”")
             % {
                 "kind": self.kinds[row["kind"]].title,

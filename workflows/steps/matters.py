@@ -9,7 +9,16 @@ from django.utils.translation import gettext_lazy as _
 
 from ..acts import CASE, Act, Written
 from ..models.case import Case, StepRun
-from .base import ActForm, ActSpec, Roles, Step, act, refuse, term_body
+from ..uploads import UploadField
+from .base import ActForm, ActSpec, Roles, act, refuse, term_body
+from .opinion import (
+    TEXT_MOST,
+    Answering,
+    Opinion,
+    ReplyForm,
+    says_something,
+    write_opinion,
+)
 
 
 class ReasonForm(ActForm):
@@ -36,8 +45,35 @@ class CorrectionForm(ActForm):
         return seq
 
 
-class CaseActs(Step):
-    """What may be done to a case whatever step it stands at. Not a node of any graph."""
+class LateOpinionForm(ActForm):
+    """What somebody has to say after the notice or the consultation that it is about has ended."""
+
+    text = forms.CharField(
+        label=_("异议或者意见（不公开原文）"),
+        help_text=_("公示或者征求意见已经结束的，作为意见受理，同样会得到答复。"),
+        max_length=TEXT_MOST,
+        widget=forms.Textarea(attrs={"rows": 6}),
+    )
+    papers = UploadField(label=_("证明材料"), required=False, most=9)
+
+    def clean_text(self) -> str:
+        """Words, not signs."""
+        text: str = self.cleaned_data["text"]
+        if not says_something(text):
+            raise forms.ValidationError(_("请用文字写明意见。"))
+        return text
+
+
+ASKING = ("publicity", "consultation")
+"""The kinds of steps at which people have their say."""
+
+
+class CaseActs(Answering):
+    """What may be done to a case whatever step it stands at. Not a node of any graph.
+
+    A late objection becomes an opinion here: who could speak at a notice or a consultation that has
+    ended may still hand one in, and those who answered there answer it, even after the case.
+    """
 
     kind = "case"
 
@@ -46,10 +82,57 @@ class CaseActs(Step):
         self.app_name = CASE
 
     def allowed(self, spec: ActSpec, case: Case) -> Roles:
-        """Overseers of the procedure."""
+        """Overseers of the procedure; who may speak and who answers at its steps."""
+        asking = [step for step in case.declared.steps() if step.kind in ASKING]
         if spec.by == "overseers":
             return case.declared.overseers
-        return super().allowed(spec, case)
+        if spec.by == "participants":
+            return tuple(dict.fromkeys(role for step in asking for role in step.participants))
+        return self.answering(case)
+
+    @staticmethod
+    def answering(case: Case) -> Roles:
+        """Who answers late opinions."""
+        asking = [step for step in case.declared.steps() if step.kind in ASKING]
+        return tuple(dict.fromkeys(role for step in asking for role in step.by))
+
+    def fits(self, spec: ActSpec, case: Case) -> bool:
+        """Whether an act makes sense for the case now. Not a guard."""
+        if spec.name != "opinion.submitted":
+            return True
+        asking = [step.name for step in case.declared.steps() if step.kind in ASKING]
+        return case.runs.filter(name__in=asking, finished__isnull=False).exists()
+
+    @act("opinion.submitted", title=_("补交意见"), by="participants", form=LateOpinionForm)
+    def submit(self, doing: Act) -> Written:
+        """Hand in what comes too late for its step; it is answered all the same."""
+        opinion = write_opinion(doing, text=doing.data["text"], late=True)
+        body = {"files": len(doing.files), "late": True}
+        return Written(body, {"text": opinion.text}, opinion)
+
+    @act(
+        "opinion.replied",
+        title=_("答复意见"),
+        by="by",
+        form=ReplyForm,
+        button=False,
+        after_close=True,
+    )
+    def reply_late(self, doing: Act) -> Written:
+        """Answer late opinions, also when the case has been closed meanwhile."""
+        return self.reply_to(doing)
+
+    def prefill(self, doing: Act, query: Any) -> dict[str, Any]:
+        """A reply begins with the chosen opinions and the first one's text, masked."""
+        if doing.spec.name == "opinion.replied":
+            return self.draft(self.picked(doing.case, query))
+        return super().prefill(doing, query)
+
+    def picked(self, case: Case, query: Any) -> list[Opinion]:
+        """The late opinions that a page is about, in clear."""
+        keys = [int(key) for key in query.getlist("opinions")[:500] if key.isdecimal()]
+        rows = self.scope(case, None).filter(pk__in=keys, life="submitted")
+        return list(rows.select_related("record").prefetch_related("record__files"))
 
     @act("case.suspended", title=_("中止"), by="overseers", form=ReasonForm)
     def suspend(self, doing: Act) -> Written:

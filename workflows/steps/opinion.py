@@ -495,8 +495,17 @@ def feedback_book(run: StepRun) -> QuerySet[Opinion, Mapping[str, Any]]:
     Rows are dicts: `seq`, `item`, `stance`, `late`, `life`, `submitted_at`, `outcome`, `reason`,
     `referral`, `wording`, `replied_at`, `reply_seq`. Nothing of who wrote.
     """
+    return _book(Opinion.objects.filter(run=run))
+
+
+def late_book(case: Case) -> QuerySet[Opinion, Mapping[str, Any]]:
+    """The same for what came to the case as a whole, after the step that it is about."""
+    return _book(Opinion.objects.filter(case=case, run=None))
+
+
+def _book(opinions: QuerySet[Opinion]) -> QuerySet[Opinion, Mapping[str, Any]]:
     return (
-        Opinion.objects.filter(run=run, record__isnull=False)
+        opinions.filter(record__isnull=False)
         .order_by("record")
         .values(
             "item",

@@ -388,6 +388,22 @@ class Panel(Step):
             return self._verdict(seats).outcome
         return None
 
+    def grounds(self, run: StepRun) -> list[str]:
+        """The reasons of the seats that did not approve, and what failed."""
+        titles = {line.code: line.title for line in self.sheet}
+        lines: list[str] = []
+        for seat in self._rows(run):
+            said = seat.signature
+            if said is None or said.decision == "approve":
+                continue
+            who = self.specs[seat.code].title
+            lines.append(str(_("%(name)s：%(value)s") % {"name": who, "value": said.reason}))
+            lines += [
+                str(_("%(name)s：%(value)s") % {"name": titles.get(code, code), "value": note})
+                for code, note in said.failed.items()
+            ]
+        return lines
+
     def unmet(self, run: StepRun) -> list[Words]:
         """Which seats have not signed, while they are still needed."""
         seats = self._rows(run)

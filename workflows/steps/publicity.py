@@ -399,6 +399,12 @@ class Publicity(Answering):
             missing.append(_("还有%(count)s条逾期异议转为的意见未答复") % {"count": late})
         return missing
 
+    def grounds(self, run: StepRun) -> list[str]:
+        """The objections that are right, in their public wording, with the reason."""
+        upheld = Objection.objects.filter(run=run, life="upheld").order_by("pk")
+        rows = upheld.values_list("reply__public_text", "reply__reason")[:50]
+        return ["\n".join(part for part in row if part) for row in rows]
+
     def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:
         """Objections to decide, late opinions to answer."""
         count = self.undecided(run).count() if roles.intersection(self.by) else 0

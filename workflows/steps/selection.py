@@ -11,13 +11,15 @@ from django import forms
 from django.conf import settings
 from django.db import models
 from django.db.models import Count, Q, Sum
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField, transition
 
-from .. import terms
+from .. import clock, terms
 from ..acts import Act, Written
 from ..models.case import StepRun
 from ..models.record import Record
+from ..parties import directory
 from .base import NOTHING, ActForm, ActSpec, Roles, Step, Words, act, refuse, term_body
 from .opinion import PublicText
 
@@ -195,7 +197,8 @@ class Selection(Step):
 
     `places` is the least and the most to be chosen; `reserve` stand by after them. Of the same
     mean the one who enrolled earlier comes first. With too few candidates enrolment runs again,
-    unless the procedure leads ``too_few`` somewhere.
+    unless the procedure leads ``too_few`` somewhere. With `appoints` those chosen have that role in
+    the community from then on; who enrolled on paper has no account to hold it.
     """
 
     kind = "selection"
@@ -210,6 +213,7 @@ class Selection(Step):
         judges: Iterable[str],
         enrol_term: terms.AnyTerm,
         reserve: int = 0,
+        appoints: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(title=title, **kwargs)
@@ -217,6 +221,7 @@ class Selection(Step):
         self.judges: Roles = tuple(judges)
         self.enrol_term = enrol_term
         self.reserve = reserve
+        self.appoints = appoints
 
     def faults(self) -> Iterator[str]:
         """Also: nobody judges, no term, places that make no sense."""
@@ -391,6 +396,9 @@ class Selection(Step):
             row.tied = means.count(mean(row)) > 1
             if rank <= self.places[1] and row.times:
                 row.choose()
+                if self.appoints and row.user_id is not None:
+                    here, today = run.process.community, timezone.localdate(clock.now())
+                    directory().appoint(self.appoints, row.user_id, here, today)
             elif rank <= self.places[1] + self.reserve and row.times:
                 row.hold()
             else:

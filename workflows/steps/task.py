@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from ..acts import Act, Written
 from ..models.case import StepRun
 from ..uploads import UploadField
-from .base import ActForm, Step, Words, act, choices_of
+from .base import ActForm, ActSpec, Step, Words, act, choices_of
 
 
 class TaskForm(ActForm):
@@ -21,6 +21,8 @@ class TaskForm(ActForm):
     """
 
     private_fields: ClassVar[tuple[str, ...]] = ()
+    keeps: ClassVar[tuple[str, ...]] = ()
+    """Fields that begin with what was written the last time, where the task is done again."""
 
     def outcome(self) -> str | None:
         """The outcome that the answers mean; None leaves the choice to the ``outcome`` field."""
@@ -95,6 +97,37 @@ class Task(Step):
         run.data = {**run.data, **body}
         run.save(update_fields=["data"])
         return Written({**body, "outcome": outcome}, private, outcome=outcome)
+
+    def prefill(self, doing: Act, query: Any) -> dict[str, Any]:
+        """What was written last time, for the fields that the form `keeps`."""
+        begun = super().prefill(doing, query)
+        last = self._last(doing.run)
+        data = last.data if last is not None else {}
+        return {**{name: data[name] for name in self.form.keeps if name in data}, **begun}
+
+    def _last(self, run: StepRun | None) -> StepRun | None:
+        if run is None or not self.form.keeps:
+            return None
+        before = StepRun.objects.filter(process_id=run.process_id, name=run.name, pk__lt=run.pk)
+        return before.order_by("-pk").first()
+
+    def beside(self, run: StepRun, spec: ActSpec, query: Any) -> dict[str, Any]:
+        """The step that led here, its outcome, and why."""
+        finished = StepRun.objects.filter(
+            process_id=run.process_id, pk__lt=run.pk, finished__isnull=False
+        ).exclude(outcome="")
+        for before in finished.order_by("-finished", "-pk")[:12]:
+            before.process = run.process
+            step: Any = before.flow_task
+            outcomes = getattr(step, "outcomes_to", {})
+            if outcomes.get(before.outcome) is run.flow_task:
+                return {
+                    "before": before,
+                    "title": step.title,
+                    "outcome": step.outcome_names.get(before.outcome, before.outcome),
+                    "grounds": step.grounds(before),
+                }
+        return {}
 
     def unmet(self, run: StepRun) -> list[Words]:
         """The task itself."""

@@ -6,9 +6,13 @@ import datetime as dt
 from dataclasses import replace
 
 import pytest
+from django.test import Client
 
+from processes.community import middleware
+from tests import factories
 from workflows import acts, clock
-from workflows.models import HouseholdReturn, LedgerEntry
+from workflows.models import Case, HouseholdReturn, LedgerEntry, Opinion
+from workflows.parties import directory
 
 APPROVE = {
     "decision": "approve",
@@ -155,3 +159,162 @@ def test_papers_to_judge_say_words_not_codes(place, told):
             place.client("auditor"), f"/cases/{story.case.number}/records/{record.seq}/"
         ).split("<pre")[0]
     )
+
+
+def test_a_returned_application_shows_why_and_begins_with_what_was_written(place, told):
+    story = told("joint_review")
+    for seat in ("housing", "planning", "finance", "community"):
+        more = {"decision": "return", "reason": "请补充渗漏点位图。"} if seat == "housing" else {}
+        story.act("joint_review", "panel.signed", "reviewer", {**APPROVE, **more}, seat=seat)
+    shown = page(
+        place.client("residents_committee"), f"/cases/{story.case.number}/do/apply/task.done/"
+    )
+    assert "退回补正" in shown
+    assert "请补充渗漏点位图。" in shown
+    assert "屋面渗漏、管网老化、停车困难。" in shown
+
+
+def test_what_failed_stands_beside_the_rectification(place, told):
+    story = told("acceptance")
+    story.signatures("residents")
+    shown = page(place.client("contractor"), f"/cases/{story.case.number}/do/rectify/task.done/")
+    assert "排水不合格，应当整改。" in shown
+    assert "工程质量：地下室排水不畅，雨后积水。" in shown
+
+
+def test_the_objection_that_is_right_stands_beside_the_choice(place, told):
+    story = told("design_publicity")
+    story.post("design_publicity")
+    acts.perform(
+        story.case.pk,
+        "design_publicity",
+        "objection.raised",
+        story.resident(1),
+        {"ground": "content", "text": "图上的车棚挡住了消防登高场地。"},
+    )
+    objection = story.run("design_publicity").objections.get()
+    decided = {
+        "objections": [objection.pk],
+        "decision": "upheld",
+        "public_text": "车棚挡住消防登高场地。",
+        "reason": "经现场核实属实。",
+    }
+    story.act("design_publicity", "objection.decided", "residents_committee", decided)
+    early = {"reason": "按异议修改后重新公示。"}
+    story.act("design_publicity", "publicity.withdrawn", "residents_committee", early)
+    shown = page(place.client("office"), f"/cases/{story.case.number}/do/choose_return/task.done/")
+    assert "车棚挡住消防登高场地。" in shown
+
+
+def test_a_warranty_is_reminded_of_before_it_ends(place, told):
+    story = told("upkeep")
+    committee = place.client("residents_committee")
+    assert "尚未登记保修期" in page(committee, "/inbox/")
+    add = f"/cases/{story.case.number}/do/upkeep/entry.added/"
+    on = clock.today()
+    warranty = {
+        "kind": "warranty",
+        "on": on.isoformat(),
+        "item": "pipes",
+        "months": 23,
+        "text": "给排水管道免费维修。",
+    }
+    assert "不得少于24个月" in committee.post(add, warranty).content.decode()
+    assert committee.post(add, {**warranty, "months": 24}).status_code == 302
+    assert "长效管理" not in page(committee, "/inbox/")
+    entry = LedgerEntry.objects.get(kind="warranty")
+    last = dt.date(on.year + 2, on.month, on.day)
+    assert entry.public["until"] == last.isoformat()
+
+    story.wait_for("upkeep")
+    assert clock.today() == last - dt.timedelta(days=30)
+    reminder = story.case.records.latest("seq")
+    assert reminder.body["entries"][0]["ends_on"] == last.isoformat()
+    row = committee.get("/inbox/").context["rows"][0]
+    assert (row["ends"], row["note"]) == (last, "保修：1项“保修中”")
+    story.act(
+        "upkeep",
+        "entry.moved",
+        "residents_committee",
+        {"entry": entry.pk, "to": "inspected", "note": "逐栋检查，阀门完好。"},
+    )
+    assert "长效管理" not in page(committee, "/inbox/")
+    story.wait_for("upkeep")
+    assert clock.today() == last + dt.timedelta(days=1)
+    assert LedgerEntry.objects.get(kind="warranty").state == "ended"
+    story.act("upkeep", "ledger.closed", "residents_committee", {"reason": "保修期满。"})
+    story.case.refresh_from_db()
+    assert story.case.outcome == "completed"
+
+
+def test_those_chosen_are_resident_supervisors_from_then_on(place, told):
+    story = told("supervisors")
+    neighbour = factories.make_member(factories.units_of(place.estate)[0]).person
+    party = directory().parties_of(neighbour, place.estate.community, clock.now())[0]
+    acts.perform(
+        story.case.pk,
+        "supervisors",
+        "candidate.enrolled",
+        party,
+        {"name": "示范", "statement": "退休前从事建筑工作。", "consent": "on"},
+    )
+    story.wait_for("supervisors")
+    candidate = story.run("supervisors").candidates.get()
+    mark = {"candidate": candidate.pk, "points": 80}
+    story.act("supervisors", "mark.given", "owners_committee", mark)
+    story.wait_for("supervisors")
+    now = directory().parties_of(neighbour, place.estate.community, clock.now())
+    assert "resident_supervisor" in {party.role for party in now}
+    assert not middleware.serves(neighbour.pk)
+
+
+def test_a_late_objection_becomes_an_opinion_and_is_answered(place, told):
+    story = told("funding")  # the design has stood its twenty days
+    number = story.case.number
+    neighbour = factories.make_member(factories.units_of(place.estate)[0]).person
+    client = Client()
+    client.force_login(neighbour, backend="django.contrib.auth.backends.ModelBackend")
+    assert "补交意见" in page(client, f"/cases/{number}/")
+    late = {"text": "车棚还是离窗户太近，联系电话13812345678。"}
+    assert client.post(f"/cases/{number}/do/case/opinion.submitted/", late).status_code == 302
+    opinion = Opinion.objects.get(run=None)
+    assert opinion.late
+    assert "离窗户太近" not in page(client, f"/cases/{number}/")
+    committee = place.client("residents_committee")
+    assert "期外意见" in page(committee, "/inbox/")
+    assert "离窗户太近" in page(committee, f"/cases/{number}/")
+    reply = f"/cases/{number}/do/case/opinion.replied/"
+    form = page(committee, f"{reply}?opinions={opinion.pk}")
+    assert "138****5678" in form
+    answer = {
+        "opinions": [opinion.pk],
+        "outcome": "not_adopted",
+        "public_text": "车棚离窗户太近。",
+        "reason": "间距符合规范，施工时再加隔声。",
+    }
+    assert committee.post(reply, answer).status_code == 302
+    assert "间距符合规范" in page(client, f"/cases/{number}/")
+    assert "间距符合规范" in page(client, "/my/")
+    assert "期外意见" not in page(committee, "/inbox/")
+
+
+def test_a_late_opinion_is_answered_even_after_the_case(place, told):
+    story = told("joint_review")
+    story.joint_review()
+    story.shortlist()
+    party = story.resident(0)
+    said = {"text": "入围公示的户数写错了。"}
+    acts.perform(story.case.pk, "case", "opinion.submitted", party, said)
+    acts.perform(story.case.pk, "case", "opinion.submitted", party, {"text": "另有一处写错了。"})
+    Case.objects.filter(pk=story.case.pk).update(finished=clock.now(), outcome="shelved")
+    keys = list(Opinion.objects.filter(run=None).values_list("pk", flat=True))
+    answer = {
+        "opinions": keys,
+        "outcome": "adopted",
+        "public_text": "入围公示的户数写错了。",
+        "reason": "已经更正公布。",
+    }
+    story.act("case", "opinion.replied", "residents_committee", answer)
+    assert not Opinion.objects.filter(life="submitted").exists()
+    with pytest.raises(acts.Refused):
+        acts.perform(story.case.pk, "case", "opinion.submitted", party, {"text": "还有一处错。"})
