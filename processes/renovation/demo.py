@@ -56,7 +56,7 @@ DAYS = {
     "acceptance": 255,
     "ask_results": 246,
     "upkeep_ballot": 266,
-    "end": 304 + 732,  # two years of warranty
+    "end": 304 + 184,  # half a year of warranty
 }
 
 
@@ -230,7 +230,7 @@ def _people(today: dt.datetime) -> Cast:
         code=SUBDISTRICT, defaults={"name": "示范街道", "kind": "subdistrict"}
     )
     keys = {}
-    since = today.date() - dt.timedelta(days=1500)
+    since = today.date() - dt.timedelta(days=800)
     for username, (role, seat, organisation) in STAFF.items():
         person = _person(username, organisation)
         Role.objects.get_or_create(

@@ -227,7 +227,7 @@ class WarrantyForm(EntryForm):
         label=_("保修部位"), choices=[(code, rule.title) for code, rule in rules.WARRANTIES.items()]
     )
     months = forms.IntegerField(label=_("保修期（月）"), min_value=1, max_value=600)
-    text = PublicText(label=_("保修内容和报修电话以外的说明（将公开）"), max_length=500)
+    text = PublicText(label=_("保修内容（将公开）"), max_length=500)
 
     def setup(self) -> None:
         """The day is that of the acceptance."""

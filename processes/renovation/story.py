@@ -746,8 +746,8 @@ class Story:
         """长效管理与保修: a repair, and a warranty until it ends."""
         step = "upkeep"
         on = clock.today().isoformat()
-        text = "电气管线、给排水管道出现质量问题免费维修。"
-        warranty = {"kind": "warranty", "on": on, "item": "pipes", "months": 24, "text": text}
+        text = "新栽苗木未成活的免费补植。"
+        warranty = {"kind": "warranty", "on": on, "item": "other", "months": 6, "text": text}
         self.act(step, "entry.added", "residents_committee", warranty)
         repair = {"kind": "repair", "on": on, "text": "二单元地下室阀门渗水。"}
         done = self.act(step, "entry.added", "owners_committee", repair)
