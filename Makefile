@@ -11,8 +11,8 @@ help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo:  ## everything from nothing to a running demo on http://127.0.0.1:8000 (PORT=, SANWEN_HOME=)
-	@$(PYTHON) tools/prepare.py run
-	@exec $(BIN)/python tools/demo.py
+	@began=$$(date +%s) && $(PYTHON) tools/prepare.py run && \
+	  BEGAN=$$began exec $(BIN)/python tools/demo.py
 
 setup:  ## what the checks and tests need: environment, system libraries, Chromium
 	@$(PYTHON) tools/prepare.py dev

@@ -12,7 +12,8 @@ env = environ.Env()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 HOME = Path(env("SANWEN_HOME", default=str(BASE_DIR / "var"))).expanduser().resolve()
-HOME.mkdir(parents=True, exist_ok=True)
+# Residents' data lie here: nobody else's to read. A folder made by others keeps its mode.
+HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 DEBUG = env.bool("SANWEN_DEBUG", default=False)
 DEMO = env.bool("SANWEN_DEMO", default=False)

@@ -7,6 +7,7 @@ with the hash of the lock file that it was made from.
 
 from __future__ import annotations
 
+import ctypes
 import glob
 import hashlib
 import os
@@ -22,11 +23,16 @@ PYTHON = VENV / "bin" / "python"
 OLDEST = (3, 11)
 START = time.monotonic()
 
-# What WeasyPrint loads, and a Chinese face for its pages: names of Debian 12 and Ubuntu.
-PDF_PACKAGES = ["libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0"]
+# Names of Debian 12 and Ubuntu. What WeasyPrint loads, and a Chinese face for its pages:
+PDF_LIBRARIES = {
+    "libpango-1.0.so.0": "libpango-1.0-0",
+    "libpangoft2-1.0.so.0": "libpangoft2-1.0-0",
+    "libharfbuzz-subset.so.0": "libharfbuzz-subset0",
+}
 FONT_PACKAGES = ["fontconfig", "fonts-noto-cjk"]
-# The tests read and check PDF files with other people's eyes than those that wrote them.
+# The tests read papers with other programs than those that wrote them, and walk in a browser.
 PDF_READERS = {"pdftotext": "poppler-utils", "qpdf": "qpdf"}
+BROWSER = "chromium"
 PDF_TRIAL = "import weasyprint; weasyprint.HTML(string='<p>三问于民').write_pdf()"
 
 
@@ -55,14 +61,18 @@ def root_prefix() -> list[str] | None:
     return None
 
 
-def install_system(packages: list[str], why: str) -> bool:
+def install_system(packages: list[str]) -> bool:
     """Install Debian packages where we may; else name the command. True if installed."""
     command = f"sudo apt-get update && sudo apt-get install -y {' '.join(packages)}"
     prefix = root_prefix()
     if not shutil.which("apt-get") or prefix is None:
-        print(f"\n  Missing: {why}.\n  Please run:\n\n    {command}\n", file=sys.stderr)
+        print(
+            f"\n  The system lacks some packages (names of Debian). Please have them installed:"
+            f"\n\n    {command}\n",
+            file=sys.stderr,
+        )
         return False
-    say(f"installing {' '.join(packages)} ({why})")
+    say(f"installing {' '.join(packages)}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for part in (["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", *packages]):
         done = subprocess.run(
@@ -75,8 +85,42 @@ def install_system(packages: list[str], why: str) -> bool:
         )
     if done.returncode:
         print(done.stdout[-2000:], file=sys.stderr)
-        print(f"\n  Installing failed: {why}. By hand:\n\n    {command}\n", file=sys.stderr)
+        print(
+            f"\n  Installing failed (is there a network?). By hand:\n\n    {command}\n",
+            file=sys.stderr,
+        )
     return not done.returncode
+
+
+def loads(library: str) -> bool:
+    """Whether the system has a shared library."""
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def has_chinese_face() -> bool:
+    """Whether a font for Simplified Chinese is there."""
+    if not shutil.which("fc-list"):
+        return False
+    listed = subprocess.run(["fc-list", ":lang=zh-cn"], capture_output=True)
+    return bool(listed.stdout.strip())
+
+
+def missing_packages(aim: str) -> list[str]:
+    """The Debian packages that this machine lacks: all at once, so that one asks for them once."""
+    missing = []
+    if not has_pip(PYTHON) and not works(sys.executable, "-c", "import venv, ensurepip"):
+        # Debian ships the module apart.
+        missing.append("python{}.{}-venv".format(*sys.version_info[:2]))
+    missing += [package for name, package in PDF_LIBRARIES.items() if not loads(name)]
+    missing += [] if has_chinese_face() else FONT_PACKAGES
+    if aim == "dev":
+        missing += [package for name, package in PDF_READERS.items() if not shutil.which(name)]
+        missing += [] if chromium() else [BROWSER]
+    return missing
 
 
 def newer_python() -> None:
@@ -95,16 +139,19 @@ def newer_python() -> None:
     )
 
 
+def has_pip(python: Path) -> bool:
+    """Whether that is a Python, new enough, which can install packages."""
+    return python.exists() and works(
+        str(python), "-c", "import sys, pip; assert sys.version_info >= (3, 11)"
+    )
+
+
 def make_venv() -> None:
     """A virtual environment of this Python in .venv, unless a working one is there."""
-    trial = "import sys, pip; assert sys.version_info >= (3, 11)"
-    if PYTHON.exists() and works(str(PYTHON), "-c", trial):
+    if has_pip(PYTHON):
         return
     if not works(sys.executable, "-c", "import venv, ensurepip"):
-        # Debian ships the module apart.
-        package = "python{}.{}-venv".format(*sys.version_info[:2])
-        if not install_system([package], "Python's venv module"):
-            stop("without Python's venv module it cannot make its environment.")
+        stop("without Python's venv module it cannot make its environment.")
     say("making .venv with Python {}.{}.{}".format(*sys.version_info[:3]))
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
 
@@ -137,46 +184,21 @@ def install_locked(lock: str) -> None:
     )
     if done.returncode:
         print(done.stdout[-3000:], file=sys.stderr)
-        stop(f"the packages of {lock} could not be installed (see above).")
+        stop(f"the packages of {lock} could not be installed (see above; is there a network?).")
     stamp[0].write_text(stamp[1])
 
 
-def makes_pdf() -> bool:
-    """Whether WeasyPrint finds its system libraries: it really makes a page."""
-    return works(str(PYTHON), "-c", PDF_TRIAL)
-
-
-def has_chinese_face() -> bool:
-    """Whether a font for Simplified Chinese is there."""
-    if not shutil.which("fc-list"):
-        return False
-    listed = subprocess.run(["fc-list", ":lang=zh-cn"], capture_output=True)
-    return bool(listed.stdout.strip())
-
-
 def check_pdf(needed: bool) -> None:
-    """Printed papers and trails need Pango and a Chinese font. Without: stop if `needed`."""
+    """Printed papers and trails: really make a page. Without: stop if `needed`."""
     stamp = stamp_of("pdf", "requirements.txt")
     if is_made(stamp):
         return
-    say("checking the system libraries for printed papers")
-    missing = [] if makes_pdf() else list(PDF_PACKAGES)
-    missing += [] if has_chinese_face() else FONT_PACKAGES
-    why = "libraries and a Chinese font for PDF (printed papers, trails)"
-    if not missing or (install_system(missing, why) and makes_pdf() and has_chinese_face()):
+    if works(str(PYTHON), "-c", PDF_TRIAL) and has_chinese_face():
         stamp[0].write_text(stamp[1])
     elif needed:
-        stop(f"missing {why}.")
+        stop("the tests need Pango and a Chinese font, for PDF.")
     else:
-        say("going on without: everything works but the PDF files")
-
-
-def check_readers() -> None:
-    """The tests read PDF files with poppler and qpdf."""
-    missing = [package for name, package in PDF_READERS.items() if not shutil.which(name)]
-    why = "programs that read PDF, for the tests"
-    if missing and not install_system(missing, why):
-        stop(f"missing {why}.")
+        say("no PDF (printed papers, trails) for want of Pango or a Chinese font; all else works")
 
 
 def chromium() -> str | None:
@@ -190,12 +212,12 @@ def chromium() -> str | None:
     return next((path for path in cached if path.endswith(("/chrome", "/headless_shell"))), None)
 
 
-def check_browser() -> None:
-    """The tests walk whole cases in Chromium."""
-    if chromium():
-        return
-    installed = install_system(["chromium"], "a browser for the journeys of the tests")
-    if not (installed and chromium()):
+def check_test_programs() -> None:
+    """The tests walk whole cases in Chromium, and read PDF files."""
+    absent = [name for name in PDF_READERS if not shutil.which(name)]
+    if absent:
+        stop(f"the tests need {' and '.join(absent)}.")
+    if not chromium():
         stop(
             "the tests need Chromium. Debian: sudo apt-get install -y chromium\n"
             "Ubuntu (where that is a snap): .venv/bin/playwright install --with-deps chromium"
@@ -205,15 +227,20 @@ def check_browser() -> None:
 def main(aim: str) -> None:
     """Prepare for `run` or for `dev`."""
     newer_python()
+    missing = missing_packages(aim)
+    if missing:
+        install_system(missing)
     make_venv()
     install_locked("requirements-dev.txt" if aim == "dev" else "requirements.txt")
     check_pdf(needed=aim == "dev")
     if aim == "dev":
-        check_readers()
-        check_browser()
+        check_test_programs()
 
 
 if __name__ == "__main__":
     if sys.argv[1:] not in (["run"], ["dev"]):
         raise SystemExit("usage: prepare.py run|dev")
-    main(sys.argv[1])
+    try:
+        main(sys.argv[1])
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

@@ -317,7 +317,7 @@ def accessibility(request: HttpRequest) -> HttpResponse:
     return render(request, "portal/accessibility.html", context(request))
 
 
-@require_GET
+@require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
     """Whether this worker can answer: the database does."""
     with connection.cursor() as cursor:

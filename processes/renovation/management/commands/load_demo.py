@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -18,10 +17,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Load, telling what is loaded."""
-        start = time.monotonic()
         try:
             for line in demo.load(clock.now()):
-                self.stdout.write(f"  {time.monotonic() - start:5.1f} s  {line}")
+                self.stdout.write(f"  {line}")
         except demo.HoldsRealCases as error:
             raise CommandError(
                 "This database holds cases that are not demo data; the demo is not loaded. "
