@@ -173,7 +173,8 @@ def install_locked(lock: str) -> None:
     stamp = stamp_of(Path(lock).stem, lock)
     if is_made(stamp):
         return
-    say(f"installing the packages of {lock}; the first time this downloads some 100 MB")
+    size = "some 300 MB" if "dev" in lock else "some 100 MB"
+    say(f"installing the packages of {lock}; the first time this downloads {size}")
     pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     done = subprocess.run(
         [*pip, "--quiet", "--require-hashes", "--no-deps", "-r", str(ROOT / lock)],

@@ -25,6 +25,8 @@ from types import FrameType
 ROOT = Path(__file__).resolve().parent.parent
 GRACE = 15.0
 """Seconds that a process gets to finish what it is doing."""
+PATIENCE = 120.0
+"""Seconds until a server that has not yet said that it is well counts as broken."""
 RESTART = 5.0
 """Seconds between two starts of a clock that dies."""
 
@@ -83,15 +85,18 @@ def serve(host: str, port: int, ready: Callable[[], None]) -> int:
         "--timeout-graceful-shutdown", "10",
     )  # fmt: skip
     clock, clock_began = start(*clock_command), time.monotonic()
-    waiting = True
+    began, waiting = time.monotonic(), True
     try:
-        while not stop.wait(0.2):
+        while not stop.wait(0.5):
             if server.poll() is not None:
                 print(f"the server ended by itself ({server.returncode})", file=sys.stderr)
                 return server.returncode or 1
             if waiting and answers(host, port):
                 waiting = False
                 ready()
+            elif waiting and time.monotonic() - began > PATIENCE:
+                print(f"the server is not well after {PATIENCE:.0f} s; see above", file=sys.stderr)
+                return 1
             if clock.poll() is not None and time.monotonic() - clock_began > RESTART:
                 print(f"the clock ended ({clock.returncode}); starting it again", file=sys.stderr)
                 clock, clock_began = start(*clock_command), time.monotonic()
