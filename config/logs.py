@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import re
 
-_RECEIPT = re.compile(r"/r/[^/\s\"']+")
+_SECRET = re.compile(r"/(r|my/terms)/[^/\s\"']+")
 
 
 class HideReceipts(logging.Filter):
-    """Replaces receipt codes in addresses: whoever reads the log must not learn them."""
+    """Replaces receipt codes, and the secrets of people's own calendars, in addresses: whoever
+    reads the log must not learn them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the line; every line passes."""
         text = record.getMessage()
-        hidden = _RECEIPT.sub("/r/…", text)
+        hidden = _SECRET.sub(r"/\1/…", text)
         if hidden != text:
             record.msg, record.args = hidden, ()
         return True

@@ -136,7 +136,7 @@ def test_the_hashed_bytes_hold_no_words(case):
 
 def test_the_words_can_be_downloaded_beside_the_records(case, client):
     walk(case)
-    lines = client.get(f"/cases/{case.number}/disclosures.jsonl").getvalue().splitlines()
+    lines = b"".join(client.get(f"/cases/{case.number}/disclosures.jsonl")).splitlines()
     found = {record.seq: record.body for record in case.records.all()}
     contents = {record.seq: record.content for record in case.records.all()}
     by_seq: dict[int, list[str]] = {}

@@ -29,7 +29,7 @@ from ..parties import Party, directory
 from ..steps.answers import following
 from ..steps.base import Step
 from ..steps.matters import CaseActs
-from . import readers, words
+from . import dates, readers, words
 from .viewer import RESIDENTS, Offer, Viewer
 from .views import context, find_case
 
@@ -309,6 +309,7 @@ def my(request: HttpRequest) -> HttpResponse:
             rows=rows,
             waiting=readers.inbox(request.user),
             cases=[readers.card(case) for case in readers.my_communities(request.user)],
+            calendar=dates.own_address(request.user),
         ),
     )
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import desk, log, views
+from . import book, dates, desk, feeds, log, open_data, views
 
 app_name = "portal"
 urlpatterns = [
@@ -11,8 +11,20 @@ urlpatterns = [
     path("search/", views.case_list, name="search"),
     path("cases/<str:number>/", views.case_detail, name="case"),
     path("cases/<str:number>/records/", views.record_list, name="records"),
-    path("cases/<str:number>/records.jsonl", views.records_jsonl, name="records_jsonl"),
-    path("cases/<str:number>/disclosures.jsonl", views.disclosures_jsonl, name="disclosures_jsonl"),
+    path("cases/<str:number>/records.jsonl", open_data.records_jsonl, name="records_jsonl"),
+    path(
+        "cases/<str:number>/disclosures.jsonl",
+        open_data.disclosures_jsonl,
+        name="disclosures_jsonl",
+    ),
+    path("cases/<str:number>/records.csv", open_data.records_csv, name="records_csv"),
+    path("cases/<str:number>/ocel.json", open_data.case_ocel, name="case_ocel"),
+    path("cases/<str:number>/log.xes", open_data.case_xes, name="case_xes"),
+    path("cases/<str:number>/feed.atom", feeds.case_feed, name="case_feed"),
+    path("cases/<str:number>/terms.ics", dates.case_dates, name="case_dates"),
+    path("cases/<str:number>/book/<int:run_id>/", book.page, name="book"),
+    path("cases/<str:number>/book/<int:run_id>/book.pdf", book.paper, name="book_pdf"),
+    path("cases/<str:number>/book/<int:run_id>/book.csv", book.table, name="book_csv"),
     path("cases/<str:number>/records/<int:seq>/", views.record_detail, name="record"),
     path("cases/<str:number>/steps/<int:run_id>/", views.step_detail, name="step"),
     path("cases/<str:number>/do/<slug:step>/<str:act>/", desk.act, name="act"),
@@ -20,9 +32,18 @@ urlpatterns = [
     path("procedures/", views.procedure_list, name="procedures"),
     path("procedures/<slug:code>/", views.procedure_detail, name="procedure"),
     path("procedures/<slug:code>/open/", desk.open_case, name="open"),
+    path("procedures/<slug:code>/ocel.json", open_data.procedure_ocel, name="procedure_ocel"),
+    path("procedures/<slug:code>/log.xes", open_data.procedure_xes, name="procedure_xes"),
+    path("procedures/<slug:code>/feed.atom", feeds.procedure_feed, name="procedure_feed"),
+    path("procedures/<slug:code>/terms.ics", dates.procedure_dates, name="procedure_dates"),
+    path("estates/<slug:code>/", views.place, name="place"),
+    path("estates/<slug:code>/feed.atom", feeds.place_feed, name="place_feed"),
+    path("estates/<slug:code>/terms.ics", dates.place_dates, name="place_dates"),
     path("r/", views.receipt, name="receipt_form"),
     path("r/<str:code>/", views.receipt, name="receipt"),
     path("my/", desk.my, name="my"),
+    path("my/terms.ics", dates.my_dates, name="my_dates"),
+    path("my/terms/<int:pk>-<slug:secret>.ics", dates.own_dates, name="own_dates"),
     path("inbox/", desk.inbox, name="inbox"),
     path("files/<uuid:uid>/", views.file, name="file"),
     path("log/", log.log_page, name="log"),

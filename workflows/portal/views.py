@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -25,8 +22,8 @@ from django_ratelimit.decorators import ratelimit
 
 from .. import clock, records
 from .. import procedure as procedures
-from ..models.case import Case, StepRun
-from ..models.record import Attachment, Disclosure, Record, Trace
+from ..models.case import Case, Community, StepRun
+from ..models.record import Attachment, Record, Trace
 from ..steps.answers import following
 from ..steps.base import Step
 from . import chart, readers, words
@@ -157,37 +154,6 @@ def record_detail(request: HttpRequest, number: str, seq: int) -> HttpResponse:
 
 
 @require_GET
-def records_jsonl(request: HttpRequest, number: str) -> HttpResponseBase:
-    """The records of a case, one canonical JSON object a line, as they are hashed."""
-    case = find_case(number)
-    lines = case.records.order_by("seq").values_list("canonical", flat=True)
-    return _lines(f"{case.number}-records.jsonl", lines.iterator(chunk_size=500))
-
-
-@require_GET
-def disclosures_jsonl(request: HttpRequest, number: str) -> HttpResponseBase:
-    """The words that are published beside the records: ``seq``, ``disclosure`` (SD-JWT) a line."""
-    case = find_case(number)
-    rows = Disclosure.objects.filter(record__case=case, public=True).order_by("record__seq", "pk")
-    found = rows.values_list("record__seq", "encoded").iterator(chunk_size=500)
-    lines = (json.dumps({"seq": seq, "disclosure": encoded}) for seq, encoded in found)
-    response = _lines(f"{case.number}-disclosures.jsonl", lines)
-    response["Cache-Control"] = "no-store"  # what is withdrawn must not live on in a cache
-    return response
-
-
-def _lines(name: str, lines: Iterable[str]) -> FileResponse:
-    # Rolled to disk beyond a megabyte: a trail of ten thousand records is no load on memory.
-    spool = SpooledTemporaryFile(max_size=2**20)  # noqa: SIM115 - the response closes it
-    for line in lines:
-        spool.write(line.encode() + b"\n")
-    spool.seek(0)
-    response = FileResponse(spool, content_type="application/x-ndjson")
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
-
-
-@require_GET
 def verify(request: HttpRequest) -> HttpResponse:
     """Whether the chain of a case holds, worked out now, and how anyone works it out."""
     number = request.GET.get("case", "").strip()[:40]
@@ -236,6 +202,24 @@ def receipt(request: HttpRequest, code: str = "") -> HttpResponse:
     response["Cache-Control"] = "no-store"
     response["X-Robots-Tag"] = "noindex"
     return response
+
+
+@require_GET
+def place(request: HttpRequest, code: str) -> HttpResponse:
+    """A place, an estate most often: its cases, newest first."""
+    community = get_object_or_404(Community.objects.select_related("parent"), code=code)
+    page = _page(request, readers.cases().filter(community=community, parent__isnull=True))
+    return render(
+        request,
+        "portal/place.html",
+        context(
+            request,
+            "cases",
+            place=community,
+            page=page,
+            cards=[readers.card(case) for case in page.object_list],
+        ),
+    )
 
 
 @require_GET
