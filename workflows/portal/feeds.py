@@ -56,7 +56,7 @@ class RecordFeed(Feed):
         """The newest first; one query."""
         found = Record.objects.filter(self.shown(), case__in=edition.cases.order_by())
         newest = found.select_related("case__community").order_by("-pk")
-        return list(with_words(newest)[:ENTRIES])
+        return with_words(newest[:ENTRIES])
 
     def shown(self) -> Q:
         """Which records a feed of many cases tells."""
