@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import book, dates, desk, feeds, log, open_data, views
+from . import book, dates, desk, feeds, log, open_data, receipts, views
 
 app_name = "portal"
 urlpatterns = [
@@ -26,6 +26,9 @@ urlpatterns = [
     path("cases/<str:number>/book/<int:run_id>/book.pdf", book.paper, name="book_pdf"),
     path("cases/<str:number>/book/<int:run_id>/book.csv", book.table, name="book_csv"),
     path("cases/<str:number>/records/<int:seq>/", views.record_detail, name="record"),
+    path(
+        "cases/<str:number>/records/<int:seq>/copy.json", receipts.record_file, name="record_file"
+    ),
     path("cases/<str:number>/steps/<int:run_id>/", views.step_detail, name="step"),
     path("cases/<str:number>/do/<slug:step>/<str:act>/", desk.act, name="act"),
     path("cases/<str:number>/done/<int:seq>/", desk.act_done, name="done"),
@@ -39,8 +42,9 @@ urlpatterns = [
     path("estates/<slug:code>/", views.place, name="place"),
     path("estates/<slug:code>/feed.atom", feeds.place_feed, name="place_feed"),
     path("estates/<slug:code>/terms.ics", dates.place_dates, name="place_dates"),
-    path("r/", views.receipt, name="receipt_form"),
-    path("r/<str:code>/", views.receipt, name="receipt"),
+    path("r/", receipts.receipt, name="receipt_form"),
+    path("r/<str:code>/copy.json", receipts.receipt_file, name="receipt_file"),
+    path("r/<str:code>/", receipts.receipt, name="receipt"),
     path("my/", desk.my, name="my"),
     path("my/terms.ics", dates.my_dates, name="my_dates"),
     path("my/terms/<int:pk>-<slug:secret>.ics", dates.own_dates, name="own_dates"),

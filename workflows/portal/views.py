@@ -15,16 +15,14 @@ from django.http import (
     JsonResponse,
 )
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST, require_safe
-from django_ratelimit.decorators import ratelimit
 
 from .. import clock, records
 from .. import procedure as procedures
 from ..models.case import Case, Community, StepRun
-from ..models.record import Attachment, Record, Trace
-from ..steps.answers import following
+from ..models.record import Attachment, Record
 from ..steps.base import Step
 from . import chart, readers, words
 from .viewer import Viewer
@@ -164,44 +162,6 @@ def verify(request: HttpRequest) -> HttpResponse:
         if case is not None:
             found["fault"] = records.first_fault(case)
     return render(request, "portal/verify.html", context(request, **found))
-
-
-@ratelimit(key="ip", rate="30/m", method=["GET", "POST"], block=True)
-def receipt(request: HttpRequest, code: str = "") -> HttpResponse:
-    """What became of an act, by the code on its receipt; no account needed."""
-    if request.method == "POST":
-        given = "".join(sign for sign in request.POST.get("code", "").upper() if sign.isalnum())
-        grouped = "-".join(given[at : at + 5] for at in range(0, min(len(given), 20), 5))
-        return redirect(f"/r/{grouped}/") if grouped else redirect("/r/")
-    trace = None
-    if code:
-        wanted = records.receipt_hash(code)
-        trace = (
-            Trace.objects.filter(receipt=wanted)
-            .select_related("record__case__community", "record__run")
-            .first()
-        )
-    page: dict[str, Any] = {"code": code, "found": trace is not None}
-    if trace is not None:
-        record = trace.record
-        case = record.case
-        page.update(
-            case=case,
-            record=record,
-            row=readers.record_row(case, record),
-            lines=list(words.body_lines(case, record)),
-            step=words.step_title(case, record.step),
-            answers=following([record])[record.pk].answers,
-            sound=records.leaf_hash(record.canonical.encode()) == bytes(record.leaf_hash),
-        )
-    status = 404 if code and trace is None else 200
-    response = render(request, "portal/receipt.html", context(request, **page), status=status)
-    # The address holds a secret: no referrer, not even our own, and no cache may hold it. (With
-    # no-referrer browsers send "Origin: null", which every form of the page would fail on.)
-    response["Referrer-Policy"] = "strict-origin"
-    response["Cache-Control"] = "no-store"
-    response["X-Robots-Tag"] = "noindex"
-    return response
 
 
 @require_GET

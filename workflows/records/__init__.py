@@ -9,13 +9,13 @@ from .append import (
     flush,
     links,
     pseudonym,
-    receipt_code,
-    receipt_hash,
 )
+from .receipts import copy_to_keep, receipt_code, receipt_hash
 
 __all__ = [
     "TooLarge",
     "append",
+    "copy_to_keep",
     "first_fault",
     "flush",
     "leaf_hash",

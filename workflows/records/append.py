@@ -12,15 +12,12 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import hashlib
-import hmac
 import re
 import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import rfc8785
-from django.conf import settings
 from django.utils import timezone
 
 from sanwen import disclosure
@@ -29,6 +26,7 @@ from sanwen.merkle import leaf_hash
 from ..models.case import Case, StepRun
 from ..models.record import Alias, Attachment, Disclosure, Record, Trace
 from ..parties import Party
+from .receipts import receipt_code, receipt_hash
 
 FORMAT = 1
 MAX_BYTES = 65_535  # an entry of a C2SP entry bundle has a length of two bytes
@@ -63,32 +61,6 @@ def pseudonym(case: Case, party_key: str) -> str:
         name = base64.b32encode(secrets.token_bytes(10)).decode("ascii")
         alias = Alias.objects.create(case=case, party_key=party_key, name=name)
     return alias.name
-
-
-# Without 0/O, 1/I/L: people copy the code from paper.
-_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-
-
-def receipt_code(case: Case, seq: int) -> str:
-    """The code on the receipt of a record: 20 signs, 99 bits, in groups of five.
-
-    It is derived from the installation's secret and the case's salt, so that it can be shown again
-    to its author although it is stored nowhere.
-    """
-    message = b"receipt" + bytes(case.salt) + seq.to_bytes(8, "big")
-    number = int.from_bytes(hmac.digest(settings.SECRET_KEY.encode(), message, "sha512"), "big")
-    signs = []
-    for _ in range(20):
-        number, rest = divmod(number, len(_ALPHABET))
-        signs.append(_ALPHABET[rest])
-    code = "".join(signs)
-    return "-".join(code[at : at + 5] for at in range(0, 20, 5))
-
-
-def receipt_hash(code: str) -> bytes:
-    """What is stored of a receipt code, however it was typed (case, dashes, blanks)."""
-    plain = "".join(sign for sign in code.upper() if sign.isalnum())
-    return hashlib.sha256(b"receipt\x00" + plain.encode()).digest()
 
 
 # What a body may say in the hashed bytes: codes, numbers, dates, digests, numbers of cases.

@@ -1,0 +1,99 @@
+"""Receipts: what became of an act, by the code on its receipt, without an account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET
+from django_ratelimit.core import is_ratelimited
+from django_ratelimit.exceptions import Ratelimited
+
+from .. import records
+from ..models.record import Record, Trace
+from ..steps.answers import following
+from . import readers, words
+from .desk import qr
+from .views import context, find_case
+
+MISSES = "20/m"
+"""How often one address may give a code that does not exist. Codes that do are not counted, so
+that a whole residents' committee behind one address can look up theirs."""
+
+
+def _found(request: HttpRequest, code: str) -> Trace | None:
+    """Who stands behind a code. Raises `Ratelimited` after too many that do not exist."""
+
+    def missed(count: bool) -> bool:
+        return bool(
+            is_ratelimited(request, group="receipt", key="ip", rate=MISSES, increment=count)
+        )
+
+    if missed(count=False):
+        raise Ratelimited
+    trace = (
+        Trace.objects.filter(receipt=records.receipt_hash(code))
+        .select_related("record__case__community", "record__run")
+        .first()
+    )
+    if trace is None:
+        missed(count=True)
+    return trace
+
+
+def _secret(response: HttpResponse) -> HttpResponse:
+    # The address holds a secret: no referrer, not even our own, and no cache may hold it. (With
+    # no-referrer browsers send "Origin: null", which every form of the page would fail on.)
+    response["Referrer-Policy"] = "strict-origin"
+    response["Cache-Control"] = "no-store"
+    response["X-Robots-Tag"] = "noindex"
+    return response
+
+
+def receipt(request: HttpRequest, code: str = "") -> HttpResponse:
+    """The page of a receipt, or where one types its code."""
+    if request.method == "POST":
+        given = "".join(sign for sign in request.POST.get("code", "").upper() if sign.isalnum())
+        grouped = "-".join(given[at : at + 5] for at in range(0, min(len(given), 20), 5))
+        return redirect(f"/r/{grouped}/") if grouped else redirect("/r/")
+    trace = _found(request, code) if code else None
+    page: dict[str, Any] = {"code": code, "found": trace is not None}
+    if trace is not None:
+        record = trace.record
+        case = record.case
+        page.update(
+            case=case,
+            record=record,
+            row=readers.record_row(case, record),
+            lines=list(words.body_lines(case, record)),
+            step=words.step_title(case, record.step),
+            answers=following([record])[record.pk].answers,
+            sound=records.leaf_hash(record.canonical.encode()) == bytes(record.leaf_hash),
+            qr=qr(request.build_absolute_uri(f"/r/{code}/")),
+        )
+    status = 404 if code and trace is None else 200
+    return _secret(render(request, "portal/receipt.html", context(request, **page), status=status))
+
+
+@require_GET
+def receipt_file(request: HttpRequest, code: str) -> HttpResponse:
+    """The copy to keep of a receipt: the record with its inclusion proof."""
+    trace = _found(request, code)
+    if trace is None:
+        raise Http404
+    return _secret(_file(trace.record))
+
+
+@require_GET
+def record_file(request: HttpRequest, number: str, seq: int) -> HttpResponse:
+    """The same of any record, by its place in the case."""
+    case = find_case(number)
+    return _file(get_object_or_404(Record.objects.select_related("case"), case=case, seq=seq))
+
+
+def _file(record: Record) -> HttpResponse:
+    response = JsonResponse(records.copy_to_keep(record), json_dumps_params={"ensure_ascii": False})
+    name = f"{record.case.number}-{record.seq}.sanwen.json"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
