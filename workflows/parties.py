@@ -90,6 +90,10 @@ class Directory(Protocol):
         """Give an account a role in `community` from that day on, unless it has it."""
         ...
 
+    def roll_names(self, community: Community) -> Sequence[str]:
+        """The names of all who own or live here, in clear: what no public text may hold."""
+        ...
+
     def may_oversee(self, user: Any, community: Community, at: dt.datetime) -> bool:
         """Whether `user` may see what is not public of the cases of this community."""
         ...

@@ -169,6 +169,14 @@ class CommunityDirectory:
         if not held.exists():
             Role.objects.create(person_id=user_id, community=community, role=role, since=on)
 
+    def roll_names(self, community: Community) -> Sequence[str]:
+        """Owners of the estate, and the accounts that speak for its households; one query."""
+        owners = Owner.objects.filter(estate__community=community).values_list("name")
+        speakers = HouseholdMember.objects.filter(
+            household__unit__stairwell__building__estate__community=community
+        ).values_list("person__display_name")
+        return [name for (name,) in owners.union(speakers) if name]
+
     def may_oversee(self, user: Any, community: Community, at: dt.datetime) -> bool:
         """Office, committee, auditors and moderators of the community."""
         return (

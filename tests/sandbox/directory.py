@@ -17,6 +17,7 @@ class SandboxDirectory:
     groups: dict[str, list[Member]] = defaultdict(list)
     rolls: dict[str, list[Any]] = defaultdict(list)
     appointed: list[tuple[str, int]] = []
+    people: list[str] = []
 
     @classmethod
     def reset(cls) -> None:
@@ -25,6 +26,7 @@ class SandboxDirectory:
         cls.groups = defaultdict(list)
         cls.rolls = defaultdict(list)
         cls.appointed = []
+        cls.people = []
 
     def parties_of(self, user: Any, community: Any, at: dt.datetime) -> Sequence[Party]:
         return [Party("office", f"person:{user.pk}", user.pk)] if user.is_authenticated else []
@@ -43,6 +45,9 @@ class SandboxDirectory:
 
     def appoint(self, role: str, user_id: int, community: Any, on: dt.date) -> None:
         self.appointed.append((role, user_id))
+
+    def roll_names(self, community: Any) -> Sequence[str]:
+        return self.people
 
     def may_oversee(self, user: Any, community: Any, at: dt.datetime) -> bool:
         return bool(getattr(user, "is_authenticated", False))

@@ -251,6 +251,15 @@ def test_a_reply_takes_the_same_queries_for_one_opinion_as_for_fifty(needs):
     assert fifty == one
 
 
+@pytest.mark.parametrize("field", ["reason", "public_text"])
+def test_no_answer_names_anybody_of_the_roll(needs, field):
+    opinion = say(needs, household(1))
+    SandboxDirectory.people = ["王建业", "安全"]
+    for said in ("王建业已经同意这样做", "隔壁王阿姨已经同意这样做"):
+        assert field in refused(answer, needs, opinion, **{field: said}).errors
+    answer(needs, opinion, **{field: "消防安全通道要保持畅通"})
+
+
 def test_out_of_scope_says_who_has_it_now(needs):
     opinion = say(needs, household(1))
     assert "referral" in refused(answer, needs, opinion, outcome="out_of_scope").errors

@@ -53,10 +53,11 @@ MOST_MANDATES = 3
 class CallForm(ActForm):
     """What is put to the vote, as what kind of matter and why, and when voting opens."""
 
-    questions = forms.CharField(
+    questions = PublicText(
         label=_("表决事项（每行一项）"),
         max_length=3000,
-        widget=forms.Textarea(attrs={"rows": 5}),
+        meaning=False,
+        rows=5,
         help_text=_("只能就公告过的事项表决，公告后不能更改。"),
     )
     matter = forms.ChoiceField(

@@ -24,7 +24,8 @@ from viewflow.workflow.status import STATUS
 from .. import calendars, clock, records, terms
 from ..acts import Act, Refused, Written, in_hand
 from ..models.case import Case, StepRun
-from ..parties import Party
+from ..parties import Party, directory
+from ..records import masking
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -106,6 +107,32 @@ class ActForm(forms.Form):
 
     def setup(self) -> None:
         """Fit the fields to the act at hand (choices, limits)."""
+
+    def published(self) -> list[str]:
+        """The fields whose words will be public; nobody of the roll is named in them."""
+        return [name for name, field in self.fields.items() if getattr(field, "published", False)]
+
+    def _post_clean(self) -> None:
+        # After every field has been looked at: one reading of the roll for all of them.
+        said = {n: self.cleaned_data[n] for n in self.published() if self.cleaned_data.get(n)}
+        if not said:
+            return
+        names = masking.Names(directory().roll_names(self.act.case.community))
+        for name, words in said.items():
+            try:
+                for text in words if isinstance(words, list) else [words]:
+                    require_clear(text, names)
+            except forms.ValidationError as error:
+                self.add_error(name, error)
+
+
+def require_clear(text: str, names: Iterable[str] | masking.Names = ()) -> None:
+    """Refuse a text in which something personal is left; raises ValidationError."""
+    if not masking.is_clear(text, names):
+        raise forms.ValidationError(
+            _("文字中还有姓名、电话、证件号、邮箱、门牌或车牌等个人信息，请先用*号遮盖再提交。"),
+            code="personal",
+        )
 
 
 def choices_of(form: type[forms.Form]) -> dict[str, Words]:

@@ -15,6 +15,7 @@ from ..acts import Act, Written
 from ..models.case import Case, StepRun
 from ..parties import Party
 from .base import ActForm, Step, Words, act, refuse
+from .opinion import PublicText
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,7 @@ class ReopenForm(ActForm):
     """Which lot is tried again, and why."""
 
     lot = forms.ChoiceField(label=_("标段"), widget=forms.RadioSelect)
-    reason = forms.CharField(
-        label=_("原因（将公开）"), max_length=300, widget=forms.Textarea(attrs={"rows": 4})
-    )
+    reason = PublicText(label=_("原因（将公开）"), max_length=300, meaning=False)
 
     def setup(self) -> None:
         """The lots of the step."""

@@ -15,6 +15,7 @@ from .opinion import (
     TEXT_MOST,
     Answering,
     Opinion,
+    PublicText,
     ReplyForm,
     says_something,
     write_opinion,
@@ -24,18 +25,14 @@ from .opinion import (
 class ReasonForm(ActForm):
     """A reason, which is published."""
 
-    reason = forms.CharField(
-        label=_("原因（将公开）"), max_length=300, widget=forms.Textarea(attrs={"rows": 4})
-    )
+    reason = PublicText(label=_("原因（将公开）"), max_length=300, meaning=False)
 
 
 class CorrectionForm(ActForm):
     """Which record is wrong, and what is right."""
 
     seq = forms.IntegerField(label=_("记录序号"), min_value=0)
-    text = forms.CharField(
-        label=_("更正内容（将公开）"), max_length=1000, widget=forms.Textarea(attrs={"rows": 4})
-    )
+    text = PublicText(label=_("更正内容（将公开）"), max_length=1000, meaning=False)
 
     def clean_seq(self) -> int:
         """The record must be one of this case."""

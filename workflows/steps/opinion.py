@@ -24,7 +24,7 @@ from ..models.case import Case, StepRun
 from ..models.record import Attachment, Record
 from ..parties import Party, directory
 from ..records import masking
-from .base import ActForm, ActSpec, Step, Words, act, refuse
+from .base import ActForm, ActSpec, Step, Words, act, refuse, require_clear
 
 TEXT_MOST = 2000
 REASON_MOST = 1000
@@ -169,7 +169,12 @@ def says_something(text: str) -> bool:
 
 
 class PublicText(forms.CharField):
-    """Words that will be published: refused while `masking.propose` would still mask in them."""
+    """Words that will be published: refused while `masking.propose` would still mask in them.
+
+    Its form looks for the names of the roll as well (`ActForm.published`).
+    """
+
+    published = True
 
     def __init__(self, *, meaning: bool = True, rows: int = 4, **kwargs: Any) -> None:
         self.meaning = meaning
@@ -184,15 +189,6 @@ class PublicText(forms.CharField):
             raise forms.ValidationError(_("请写明具体内容，不能只写“无”“同上”等字样。"))
         require_clear(text)
         return text
-
-
-def require_clear(text: str, names: Iterable[str] = ()) -> None:
-    """Refuse a text in which something personal is left; raises ValidationError."""
-    if not masking.is_clear(text, names):
-        raise forms.ValidationError(
-            _("文字中还有姓名、电话、证件号、邮箱、门牌或车牌等个人信息，请先用*号遮盖再提交。"),
-            code="personal",
-        )
 
 
 class Keys(forms.TypedMultipleChoiceField):
@@ -308,9 +304,8 @@ class Answering(Step):
 
     def draft(self, opinions: Sequence[Opinion]) -> dict[str, Any]:
         """What the reply form begins with: the first one's text, masked as far as patterns go."""
-        names = directory().names({opinion.party_key for opinion in opinions}).values()
-        text = masking.propose(opinions[0].text, names) if opinions else ""
-        return {"opinions": [opinion.pk for opinion in opinions], "public_text": text}
+        keys = [opinion.pk for opinion in opinions]
+        return {"opinions": keys, "public_text": wording(opinions)}
 
     def prefill(self, doing: Act, query: Any) -> dict[str, Any]:
         """A reply begins with the chosen opinions and the first one's text, masked."""
@@ -425,6 +420,15 @@ class Answering(Step):
             at=doing.at,
             corrects=corrects,
         )
+
+
+def wording(rows: Sequence[Statement]) -> str:
+    """The first one's text, masked: what the officer who answers begins with."""
+    if not rows:
+        return ""
+    known = directory()
+    authors = known.names({row.party_key for row in rows}).values()
+    return masking.draft(rows[0].text, [*authors, *known.roll_names(rows[0].case.community)])
 
 
 def write_opinion(

@@ -20,7 +20,6 @@ from ..acts import Act, Written
 from ..models.case import Case, StepRun
 from ..models.record import Attachment
 from ..parties import directory
-from ..records import masking
 from ..uploads import UploadField
 from .base import NOTHING, ActForm, ActSpec, Roles, Words, act, refuse, term_body
 from .opinion import (
@@ -34,6 +33,7 @@ from .opinion import (
     fingerprint,
     reply_body,
     seq_of,
+    wording,
     write_opinion,
 )
 from .publicity_rows import (
@@ -352,9 +352,8 @@ class Publicity(Answering):
         if doing.spec.name != "objection.decided":
             return super().prefill(doing, query)
         picked = self._chosen(doing.run, query)
-        names = directory().names({row.party_key for row in picked}).values()
-        text = masking.propose(picked[0].text, names) if picked else ""
-        return {"objections": [row.pk for row in picked], "public_text": text}
+        keys = [row.pk for row in picked]
+        return {"objections": keys, "public_text": wording(picked)}
 
     def beside(self, run: StepRun, spec: ActSpec, query: Any) -> dict[str, Any]:
         """The objections to decide, in clear."""

@@ -24,6 +24,14 @@ class TaskForm(ActForm):
     keeps: ClassVar[tuple[str, ...]] = ()
     """Fields that begin with what was written the last time, where the task is done again."""
 
+    def published(self) -> list[str]:
+        """All that is written at length and is not private; numbers of papers are no one's."""
+        return [
+            name
+            for name, field in self.fields.items()
+            if isinstance(field.widget, forms.Textarea) and name not in self.private_fields
+        ]
+
     def outcome(self) -> str | None:
         """The outcome that the answers mean; None leaves the choice to the ``outcome`` field."""
         return None
