@@ -55,6 +55,18 @@ def states(case: Case, runs: list[StepRun]) -> dict[str, str]:
     return dict(found)
 
 
+def ahead(runs: list[StepRun]) -> set[str]:
+    """Names of the nodes that a case may still come to from where it stands."""
+    found: set[str] = set()
+    left = [run.flow_task for run in runs if run.status == STATUS.STARTED and run.is_open]
+    while left:
+        for edge in left.pop()._outgoing():
+            if edge.dst.name not in found:
+                found.add(edge.dst.name)
+                left.append(edge.dst)
+    return found
+
+
 def svg(procedure: type[Procedure], by_name: dict[str, str] | None = None) -> SafeString:
     """The diagram as SVG; each node carries a class of its state."""
     grid = _grid(procedure, get_language())

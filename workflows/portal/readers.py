@@ -10,6 +10,7 @@ from collections import defaultdict
 from typing import Any
 
 from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from viewflow.workflow.status import STATUS
 
@@ -190,8 +191,11 @@ def case_page(case: Case, viewer: Viewer) -> dict[str, Any]:
             "ends": run.finished,
             "outcome": (words.outcome_title(case, run.name, run.outcome) if run.outcome else ""),
             "documents": [_document(file) for file in files_by_run.get(run.pk, [])],
+            "term": _term_line(run),
             "records": [record_row(case, record) for record in shown],
+            "record_count": count,
             "more_records": max(0, count - len(shown)),
+            "records_url": f"/cases/{case.number}/records/?step={run.pk}",
             "current": is_open,
             "children": [card(child) for child in children_by_run.get(run.pk, [])],
         }
@@ -211,6 +215,7 @@ def case_page(case: Case, viewer: Viewer) -> dict[str, Any]:
     state, label = case_state(case, [entry["run"] for entry in open_now])
     closing = [run for run in runs if run.flow_task.task_type == "END"]
     by_name = chart.states(case, runs)
+    ahead = chart.ahead(runs)
     return {
         "case": case,
         "state": state,
@@ -228,7 +233,7 @@ def case_page(case: Case, viewer: Viewer) -> dict[str, Any]:
         "diagram_steps": [
             {
                 "title": step.title,
-                "state": by_name.get(step.name, "waiting"),
+                "state": by_name.get(step.name, "waiting" if step.name in ahead else "skipped"),
                 "state_label": None,
             }
             for step in case.declared.steps()
@@ -245,6 +250,19 @@ def case_page(case: Case, viewer: Viewer) -> dict[str, Any]:
 def late_waiting(case: Case) -> QuerySet[Opinion]:
     """Late opinions of a case that wait for a reply, in clear."""
     return Opinion.objects.filter(case=case, run=None, life="submitted").order_by("pk")
+
+
+def _term_line(run: StepRun) -> str:
+    """The term of a run and its last day, in words; empty without a term."""
+    if run.ends_on is None:
+        return ""
+    step: Step = run.step
+    day = date_format(run.ends_on, "DATE_FORMAT")
+    if step.term is None:
+        return _("时限至%(day)s") % {"day": day}
+    term = run.process.params.get(f"{run.name}.term")
+    words_of = words._term(str(term)) if term else step.term
+    return _("时限%(term)s，至%(day)s") % {"term": words_of, "day": day}
 
 
 def _params(case: Case) -> list[tuple[Any, Any]]:

@@ -128,14 +128,26 @@ def step_detail(request: HttpRequest, number: str, run_id: int) -> HttpResponse:
 def record_list(request: HttpRequest, number: str) -> HttpResponse:
     """Every record of a case, in order."""
     case = find_case(number)
-    page = _page(request, case.records.order_by("seq"), 50)
+    found = case.records.order_by("seq")
+    run = None
+    if request.GET.get("step", "").isdecimal():
+        run = get_object_or_404(StepRun, process=case, pk=int(request.GET["step"][:18]))
+        found = found.filter(run=run)
+    page = _page(request, found, 50)
     rows = [readers.record_row(case, record) for record in page.object_list]
     for row, record in zip(rows, page.object_list, strict=True):
         row["text"] = words.step_title(case, record.step) if record.step else ""
     return render(
         request,
         "portal/records.html",
-        context(request, "cases", case=case, page=page, rows=rows),
+        context(
+            request,
+            "cases",
+            case=case,
+            page=page,
+            rows=rows,
+            step=run.flow_task.task_title if run is not None else "",
+        ),
     )
 
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
+from .. import counting
 from ..models.case import Case
 from ..models.record import Record
+from ..steps.ballot import CHOICES, MATTERS, tally_card
+from ..steps.ballot import PHASES as BALLOT_PHASES
 from ..steps.base import Step, Words
 from ..steps.consultation import VISITS
 from ..steps.consultation_rows import SATISFACTION
 from ..steps.opinion import OUTCOMES, STANCES
 from ..steps.publicity_rows import DECISIONS, GROUNDS
+from ..steps.selection import PHASES as SELECTION_PHASES
 from ..terms import parse
 
 ENGINE_ACTS: dict[str, Words] = {
@@ -46,43 +54,61 @@ ROLES: dict[str, Words] = {
 }
 
 FIELDS: dict[str, Words] = {
+    "abstain": _("弃权"),
     "accounted": _("已征求"),
     "adopted": _("采纳情况"),
+    "against": _("反对"),
     "agenda": _("议题"),
     "amount": _("金额（元）"),
+    "answered": _("答复户数"),
+    "answers": _("答卷数"),
+    "area": _("面积"),
     "attendance": _("到会人数"),
     "before": _("原截止日期"),
+    "candidates": _("报名人数"),
+    "changed": _("改过"),
     "channel": _("方式"),
+    "chosen": _("入选报名号"),
     "class": _("类别"),
     "code": _("代码"),
     "community": _("地点"),
     "decision": _("决定"),
     "decisions": _("各方意见"),
     "due_on": _("应于此日前办理"),
+    "early": _("提前结束"),
     "ends_on": _("截止日期"),
     "entry": _("所指条目"),
     "failed": _("不合格项"),
     "files": _("附件数"),
+    "for": _("同意"),
     "former": _("原记录"),
     "ground": _("理由类别"),
+    "heads": _("人数"),
     "households": _("户数"),
     "item": _("事项"),
+    "judges": _("评分人数"),
+    "jurisdiction": _("适用地区"),
     "kind": _("种类"),
     "late": _("逾期提交"),
     "life": _("状态"),
     "lot": _("标段"),
     "lots": _("标段"),
+    "matter": _("事项类别"),
     "members": _("评标委员会人数"),
+    "moved_up": _("递补报名号"),
+    "n": _("笔数"),
     "note": _("说明"),
     "number": _("编号"),
     "objections": _("所答异议的记录"),
     "of": _("应张贴处数"),
     "on": _("日期"),
+    "opens_on": _("开始投票"),
     "opinions": _("所答意见的记录"),
     "outcome": _("结果"),
     "overdue": _("超期"),
     "params": _("参数"),
     "parent": _("所属事项"),
+    "payee": _("收款方"),
     "percent": _("进度(%)"),
     "phase": _("阶段"),
     "place": _("地点"),
@@ -91,38 +117,70 @@ FIELDS: dict[str, Words] = {
     "posted": _("已张贴处数"),
     "provisional": _("暂定"),
     "public_text": _("意见内容（已隐去个人信息）"),
+    "questions": _("表决事项"),
+    "rank": _("名次"),
+    "ranking": _("评议结果"),
+    "rate": _("满意率"),
     "reason": _("理由"),
     "record": _("记录"),
     "referral": _("转办去向"),
     "remarks": _("备注"),
     "result": _("结果"),
-    "jurisdiction": _("适用地区"),
+    "roll": _("名册"),
     "rule": _("计算规则"),
     "rule_from": _("规则施行日期"),
-    "seat": _("席位"),
     "score": _("评分"),
     "scores": _("各项得分"),
+    "seat": _("席位"),
     "seats": _("席位"),
+    "seq": _("所指记录"),
     "session": _("会议通知的记录"),
     "sessions": _("会议场数"),
-    "seq": _("所指记录"),
+    "sha256": _("指纹"),
+    "signed": _("已签字席数"),
     "stance": _("态度"),
     "starts_at": _("开会时间"),
     "starts_on": _("起算日"),
+    "state": _("状态"),
+    "survey": _("满意度评价"),
+    "tallies": _("计票结果"),
     "term": _("时限"),
     "terms": _("时限"),
     "text": _("内容"),
     "threshold": _("通过分数"),
+    "tie": _("同分时"),
+    "tied": _("同分"),
     "title": _("标题"),
     "to": _("新状态"),
     "totals": _("汇总"),
+    "turnout": _("参与情况"),
+    "unanswered": _("未答复数"),
+    "unit": _("户"),
     "value": _("数值"),
     "visits": _("走访次数"),
+    "voted_area": _("参与表决的面积"),
+    "voted_heads": _("参与表决的人数"),
+    "waiting": _("待办数"),
     "why": _("更正原因"),
     "withdrawn": _("撤回的记录"),
 }
 
+HERE: dict[tuple[str, str], Words] = {
+    ("entry.added", "area"): _("方面"),
+    ("household.visited", "on"): _("走访日期"),
+    ("meeting.called", "places"): _("名额"),
+    ("step.opened", "places"): _("张贴处数"),
+    ("step.completed", "objections"): _("异议"),
+    ("step.completed", "opinions"): _("意见"),
+}
+"""Where a field means something of its own in the records of one act."""
+
 VALUES: dict[str, Words] = {
+    "earlier_enrolment": _("报名在先者列前"),
+    "awarded": _("已定标"),
+    "exclude-start": _("当日不计"),
+    "roll-to-workday": _("期满日逢休息日顺延"),
+    "end=24:00": _("至24时"),
     "mean_at_least": _("平均分达到"),
     "weighted_at_least": _("加权平均分达到"),
     "invited": _("尚未签字"),
@@ -152,6 +210,11 @@ VALUES: dict[str, Words] = {
     "too_few": _("人数不足"),
     "ordinary": _("一般事项"),
     "special": _("特别事项"),
+    **counting.SPECIAL_MATTERS,
+    **CHOICES,
+    **MATTERS,
+    **BALLOT_PHASES,
+    **SELECTION_PHASES,
     **SATISFACTION,
     **GROUNDS,
     **DECISIONS,
@@ -200,37 +263,71 @@ def body_lines(case: Case, record: Record) -> Iterator[tuple[Words, Any]]:
         record.body.items(), key=lambda row: order.index(row[0]) if row[0] in order else len(order)
     )
     for name, value in rows:
-        label = FIELDS.get(name) or _form_label(node, record.act, name) or name
+        label = HERE.get((record.act, name)) or FIELDS.get(name)
+        label = label or _form_label(node, record.act, name) or name
         if name == "outcome":
             yield label, outcome_title(case, record.step, str(value))
-        elif name == "term":
-            yield label, _term(value)
-        elif name == "amount" and isinstance(value, int):
-            yield label, money(value)
-        elif isinstance(value, bool):
-            yield label, _("是") if value else _("否")
-        elif isinstance(value, str):
-            yield label, known.get(value, value)
-        elif isinstance(value, (list, dict)):
-            yield label, _nested(value, known)
+        elif name == "params":
+            yield label, "\n".join(_param(case, key, code) for key, code in value.items())
+        elif name == "tallies":
+            yield label, "\n".join(_tally(tally) for tally in value)
         else:
-            yield label, value
+            yield label, _value(name, value, known)
 
 
-def _nested(value: Any, known: Mapping[str, Words]) -> str:
+def _value(name: str, value: Any, known: Mapping[str, Words]) -> Any:
+    """One value of a body in words; nested ones line by line."""
+    if value is None or value == [] or value == {}:
+        return "—"
+    if isinstance(value, bool):
+        return _("是") if value else _("否")
     if isinstance(value, dict):
-        parts = (
-            _("%(name)s：%(value)s")
-            % {
-                "name": FIELDS.get(k) or known.get(k, k),
-                "value": money(v) if k == "amount" and isinstance(v, int) else _nested(v, known),
-            }
-            for k, v in value.items()
-        )
-        return "；".join(str(part) for part in parts)
+        parts = [
+            f"{FIELDS.get(key) or known.get(key, key)}{_('：')}{_value(key, part, known)}"
+            for key, part in value.items()
+        ]
+        return str(_("；")).join(parts)
     if isinstance(value, list):
-        return "\n".join(_nested(item, known) for item in value)
-    return str(known.get(value, value)) if isinstance(value, str) else str(value)
+        return "\n".join(str(_value(name, part, known)) for part in value)
+    if name == "amount" and isinstance(value, int):
+        return money(value)
+    if name in ("area", "voted_area") and isinstance(value, int):
+        return _("%(area)s平方米") % {"area": counting.area_words(value)}
+    if name in ("term", "terms"):
+        return _term(value)
+    if name == "rule":
+        return str(_("，")).join(str(known.get(part) or _term(part)) for part in value.split(";"))
+    if isinstance(value, str):
+        return known.get(value) or _day(value)
+    return value
+
+
+def _day(text: str) -> str:
+    """A day or moment of ISO 8601 as people read it; other text as it is."""
+    day: dt.date | None = None
+    moment: dt.datetime | None = None
+    try:
+        moment = parse_datetime(text) if "T" in text else None
+        day = parse_date(text) if moment is None else None
+    except ValueError:
+        return text
+    if moment is not None and timezone.is_aware(moment):
+        return date_format(timezone.localtime(moment), "DATETIME_FORMAT")
+    return date_format(day, "DATE_FORMAT") if day is not None else text
+
+
+def _param(case: Case, key: str, code: Any) -> str:
+    return f"{step_title(case, key.split('.')[0])}{_('：')}{_term(str(code))}"
+
+
+def _tally(tally: dict[str, Any]) -> str:
+    card = tally_card(tally)
+    of_question = {"n": tally["question"], "outcome": card["outcome_title"]}
+    lines = [_("第%(n)s项：%(outcome)s") % of_question]
+    for row in card["rows"]:
+        lines.append(f"{row['label']}{_('：')}{row['value']}{_('，')}{row['needed']}")
+    lines += [f"{choice}{_('：')}{amount}" for choice, amount in card["counts"]]
+    return "\n".join(str(line) for line in lines)
 
 
 def money(fen: int) -> str:

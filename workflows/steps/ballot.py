@@ -15,6 +15,7 @@ import rfc8785
 from django import forms
 from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
+from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 
 from .. import clock, counting, terms
@@ -720,13 +721,14 @@ class Ballot(Step):
             "by_area": self.electorate == "owners",
             "phase_title": PHASES.get(run.phase, ""),
             "call": run.data,
+            "opens_on": parse_date(run.data.get("opens_on", "")),
             "item_title": counting.SPECIAL_MATTERS.get(run.data.get("item", ""), ""),
             "matter_title": MATTERS.get(run.data.get("matter", ""), ""),
             "questions": [
                 {
                     "number": question.number,
                     "text": question.text,
-                    "tally": tally_card(question) if published and question.tally else None,
+                    "tally": tally_card(question.tally) if published and question.tally else None,
                 }
                 for question in run.questions.all()
             ],
@@ -788,9 +790,8 @@ def _amount(unit: str, value: int) -> Words:
     return _("%(heads)s人") % {"heads": value}
 
 
-def tally_card(question: BallotQuestion) -> dict[str, Any]:
+def tally_card(tally: dict[str, Any]) -> dict[str, Any]:
     """A count for the page, line by line: of how much, how much was needed, whether it was met."""
-    tally = question.tally
     rows = []
     for line in tally["lines"]:
         whole = line["whole"] or 1
