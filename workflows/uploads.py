@@ -20,6 +20,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import UploadedFile
+from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext_lazy as _
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -110,6 +111,24 @@ class _ManyFiles(forms.ClearableFileInput):
     allow_multiple_selected = True
 
 
+class _Help:
+    """What one should know before choosing files; in the reader's language when it is shown."""
+
+    def __init__(self, given: Any, field: UploadField) -> None:
+        self.given, self.field = given, field
+
+    def __str__(self) -> str:
+        known = {"size": filesizeformat(settings.SANWEN_UPLOAD_MAX_BYTES)}
+        known["most"] = str(self.field.most if self.field.many else 1)
+        kinds = (
+            _("最多%(most)s张照片（JPEG、PNG、WebP），每张不超过%(size)s。")
+            if self.field.pictures_only
+            else _("最多%(most)s个，照片（JPEG、PNG、WebP）或PDF，每个不超过%(size)s。")
+        )
+        public = _("将公开。") if self.field.public else ""
+        return f"{self.given}{kinds % known}{public}"
+
+
 class UploadField(forms.FileField):
     """One or more files, each checked by its content. Cleans to a list of `Upload`.
 
@@ -129,6 +148,7 @@ class UploadField(forms.FileField):
         accept = "image/jpeg,image/png,image/webp"
         attrs = {"accept": accept if pictures_only else accept + ",application/pdf"}
         widget = (_ManyFiles if many else forms.FileInput)(attrs=attrs)
+        kwargs["help_text"] = _Help(kwargs.get("help_text", ""), self)
         super().__init__(widget=widget, **kwargs)
 
     def clean(self, data: Any, initial: Any = None) -> Any:

@@ -60,9 +60,7 @@ class ProgressForm(EntryForm):
 
     percent = forms.IntegerField(label=_("完成进度（%）"), min_value=0, max_value=100)
     text = PublicText(label=_("进展情况（将公开）"), max_length=1000)
-    photos = UploadField(
-        label=_("现场照片（将公开）"), required=False, public=True, pictures_only=True
-    )
+    photos = UploadField(label=_("现场照片"), required=False, public=True, pictures_only=True)
 
     def entry(self) -> Entry:
         """Percent and words."""
@@ -113,7 +111,7 @@ class ChangeForm(EntryForm):
         label=_("涉及金额（元）"), min_value=0, max_digits=14, decimal_places=2
     )
     percent = forms.IntegerField(label=_("占合同价的比例（%）"), min_value=0, max_value=100)
-    papers = UploadField(label=_("变更图纸（将公开）"), required=False, public=True)
+    papers = UploadField(label=_("变更图纸"), required=False, public=True)
 
     def entry(self) -> Entry:
         """Words, amount and its share of the contract."""
@@ -139,7 +137,7 @@ class FindingForm(EntryForm):
         choices=[("safety", _("安全")), ("quality", _("质量")), ("progress", _("进度"))],
     )
     text = PublicText(label=_("发现的问题（将公开）"), max_length=1000)
-    photos = UploadField(label=_("照片（将公开）"), required=False, public=True, pictures_only=True)
+    photos = UploadField(label=_("照片"), required=False, public=True, pictures_only=True)
 
     def entry(self) -> Entry:
         """What, and in which respect."""
@@ -151,9 +149,7 @@ class FixedForm(MoveForm):
     """What was done about a finding."""
 
     note = PublicText(label=_("整改情况（将公开）"), max_length=1000)
-    photos = UploadField(
-        label=_("整改照片（将公开）"), required=False, public=True, pictures_only=True
-    )
+    photos = UploadField(label=_("整改照片"), required=False, public=True, pictures_only=True)
 
     def public(self) -> dict[str, Any]:
         """What was done."""

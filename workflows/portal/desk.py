@@ -147,6 +147,7 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
             members=members,
             closed=closed,
             refused=refused,
+            files_lost=bool(request.FILES),
             parties=[
                 (party_code(party), party.label or words.role_title(party.role))
                 for party in offer.parties

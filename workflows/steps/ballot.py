@@ -154,6 +154,18 @@ class VoteForm(ActForm):
             self.fields["scan"] = UploadField(label=_("表决票扫描件"), required=False, most=2)
 
     @property
+    def advice(self) -> Words:
+        """That a vote may be changed, and whether this one changes one."""
+        run = self.act.open_run
+        if self.rows and all(row.papers.filter(standing=True).exists() for row in self.rows):
+            return _("您家已经投过票；再提交一次，就以这一次为准。")
+        return (
+            _("每户一票。投票结束前可以改投，以最后一次为准。")
+            if run.step.electorate == "owners"
+            else ""
+        )
+
+    @property
     def row(self) -> RollRow | None:
         """The head whose vote it is."""
         if len(self.rows) > 1:
@@ -248,6 +260,7 @@ class Ballot(Step):
     """
 
     kind = "ballot"
+    explained = _("投票决定做不做，结果逐项公开。")
     paged = "roll"
     outcomes: ClassVar[dict[str, Words]] = {
         "carried": _("表决通过"),

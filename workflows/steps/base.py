@@ -97,6 +97,15 @@ def act(
     return mark
 
 
+def _missing(field: forms.Field) -> Words:
+    """What to do about a field left empty."""
+    if isinstance(field, forms.FileField):
+        return _("请选择文件。")
+    if isinstance(field, forms.BooleanField):
+        return _("请勾选这一项。")
+    return _("请选择一项。") if hasattr(field, "choices") else _("请填写这一项。")
+
+
 class ActForm(forms.Form):
     """The form of an act. `act` is the act at hand; without one the form is only looked at."""
 
@@ -104,6 +113,17 @@ class ActForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.act = act
         self.setup()
+        for field in self.fields.values():
+            if (
+                field.error_messages.get("required")
+                == forms.Field.default_error_messages["required"]
+            ):
+                field.error_messages["required"] = _missing(field)
+
+    @property
+    def advice(self) -> Words:
+        """What one should know before filling it in; shown above the form."""
+        return ""
 
     def setup(self) -> None:
         """Fit the fields to the act at hand (choices, limits)."""
@@ -204,6 +224,8 @@ class Step(Node):
     optional_outcomes: ClassVar[frozenset[str]] = frozenset()
     """Outcomes that a procedure need not lead anywhere, since the step then does not have them."""
     outcome_names: dict[str, Words]
+    explained: Words = ""
+    """What this kind of step is for, in a sentence, where the procedure says no more."""
     paged: ClassVar[str] = ""
     """Names the entry of `page` that grows without bound: the page shows it piece by piece."""
     acts: ClassVar[dict[str, ActSpec]] = {}
@@ -235,7 +257,7 @@ class Step(Node):
         super().__init__()
         self.task_title = title
         self.title = title
-        self.summary = summary
+        self.summary = summary or self.explained
         self.by: Roles = tuple(by)
         self.participants: Roles = tuple(participants)
         self.term = term

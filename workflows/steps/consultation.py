@@ -75,6 +75,13 @@ class OpinionForm(ActForm):
     )
     photos = UploadField(label=_("照片"), required=False, most=6)
 
+    @property
+    def advice(self) -> Words:
+        """That there will be an answer, and what is published."""
+        return _(
+            "每条意见都会得到答复，并说明理由。公开的只是隐去个人信息后的内容，不写您的姓名和室号。"
+        )
+
     def setup(self) -> None:
         """The menu of the step, grouped by class."""
         step: Consultation = self.act.open_run.step
@@ -150,6 +157,11 @@ class SurveyForm(ActForm):
         widget=forms.RadioSelect,
     )
 
+    @property
+    def advice(self) -> Words:
+        """That nobody sees who said what."""
+        return _("不记名统计。不满意的地方，可以另外提交意见，会得到答复。")
+
 
 class CloseForm(ActForm):
     """Why the office closes the consultation."""
@@ -172,6 +184,7 @@ class Consultation(Answering):
     """
 
     kind = "consultation"
+    explained = _("提意见和建议，每条意见都有答复和理由。")
     paged = "book"
     outcomes: ClassVar[dict[str, Words]] = {"done": _("意见均已答复")}
 

@@ -107,6 +107,7 @@ def satisfaction(run: StepRun) -> dict[str, Any]:
     return {
         "answers": answers,
         "totals": {code: found.get(code, 0) for code in SATISFACTION},
+        "content": content,
         "rate": Fraction(content, answers),
     }
 

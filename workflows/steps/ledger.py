@@ -160,6 +160,7 @@ class Ledger(Step):
     """
 
     kind = "ledger"
+    explained = _("每一笔、每一项进展都登记公开。")
     paged = "entries"
     outcomes: ClassVar[dict[str, Words]] = {"done": _("已结清")}
 

@@ -150,9 +150,7 @@ class HeldForm(SessionForm):
     """How many came, with photos."""
 
     attendance = forms.IntegerField(label=_("到会人数"), min_value=0, max_value=100_000)
-    photos = UploadField(
-        label=_("现场照片（将公开）"), required=False, public=True, pictures_only=True
-    )
+    photos = UploadField(label=_("现场照片"), required=False, public=True, pictures_only=True)
 
 
 class MinutesForm(SessionForm):
@@ -160,7 +158,7 @@ class MinutesForm(SessionForm):
 
     lives = ("held",)
     minutes = PublicText(label=_("会议记录（将公开，不写姓名）"), max_length=5000, rows=10)
-    papers = UploadField(label=_("会议材料（将公开）"), required=False, public=True)
+    papers = UploadField(label=_("会议材料"), required=False, public=True)
 
 
 class CancelForm(SessionForm):
@@ -184,6 +182,7 @@ class Meeting(Step):
     """
 
     kind = "meeting"
+    explained = _("到场听介绍、提意见，会议记录公开。")
     outcomes: ClassVar[dict[str, Words]] = {"done": _("已召开")}
 
     def __init__(

@@ -150,7 +150,7 @@ class SignatureForm(ActForm):
     remarks = PublicText(
         label=_("备注（将公开）"), max_length=1000, required=False, meaning=False, rows=2
     )
-    papers = UploadField(label=_("签字页或审查材料（将公开）"), required=False, public=True, most=5)
+    papers = UploadField(label=_("签字页或审查材料"), required=False, public=True, most=5)
 
     @property
     def panel(self) -> Panel:
@@ -248,6 +248,7 @@ class Panel(Step):
     """
 
     kind = "panel"
+    explained = _("有关各方逐一审查签字，意见和评分公开。")
     outcomes: ClassVar = {
         "approved": _("通过"),
         "returned": _("退回"),

@@ -56,7 +56,11 @@ class PostingForm(ActForm):
 
     places = forms.MultipleChoiceField(label=_("张贴地点"))
     photos = UploadField(
-        label=_("张贴照片（每处一张，顺序与地点一致）"), most=40, public=True, pictures_only=True
+        label=_("张贴照片"),
+        help_text=_("每处一张，顺序与地点一致。"),
+        most=40,
+        public=True,
+        pictures_only=True,
     )
 
     def setup(self) -> None:
@@ -88,6 +92,19 @@ class ObjectionForm(ActForm):
     )
     papers = UploadField(label=_("证明材料"), required=False, most=9)
     as_opinion = forms.BooleanField(label=_("公示期已过的，作为意见提交"), required=False)
+
+    @property
+    def advice(self) -> Words:
+        """What to write, and what becomes of it."""
+        return _(
+            "请写明哪一处、为什么有异议。居委会核查后会作出决定并说明理由；不公开您的姓名和室号。"
+        )
+
+    def setup(self) -> None:
+        """Handing it in as an opinion is for those who come too late."""
+        run = self.act.open_run
+        if run.ends_at is None or self.act.at < run.ends_at:
+            del self.fields["as_opinion"]
 
     def clean_text(self) -> str:
         """Words, not signs."""
@@ -133,6 +150,7 @@ class Publicity(Answering):
     """
 
     kind = "publicity"
+    explained = _("公示期内有异议可以提出，都会核查并说明理由。")
     paged = "objections"
     outcomes: ClassVar[dict[str, Words]] = {
         "clean": _("无异议或者异议不成立"),
@@ -259,7 +277,7 @@ class Publicity(Answering):
             )
         body = {"ground": data["ground"], "files": len(doing.files)}
         if run.term_over(doing.at):
-            if not data["as_opinion"]:
+            if not data.get("as_opinion"):
                 raise refuse(
                     _("公示期已过，不能再提异议；可以勾选“作为意见提交”，同样会得到答复。"),
                     field="as_opinion",

@@ -202,6 +202,7 @@ class Selection(Step):
     """
 
     kind = "selection"
+    explained = _("报名后公开评议选定。")
     outcomes: ClassVar[dict[str, Words]] = {"chosen": _("已选定"), "too_few": _("人数不足")}
     optional_outcomes = frozenset({"too_few"})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 from django import template
@@ -56,6 +57,13 @@ def area(hundredths: int | None) -> str:
 def of(mapping: Any, key: Any) -> Any:
     """The entry of a dict under a key that the template holds in a variable."""
     return mapping.get(key, "") if mapping else ""
+
+
+@register.filter
+def percent(share: Fraction) -> str:
+    """A share in percent with one decimal, cut off so that it never shows more than there is."""
+    whole, tenth = divmod(share.numerator * 1000 // share.denominator, 10)
+    return f"{whole}.{tenth}"
 
 
 @register.filter
