@@ -70,6 +70,8 @@ def public_pages(case: Case) -> list[str]:
         base + "records/",
         base + "records/3/",
         *(f"{base}steps/{key}/" for key in steps.values()),
+        f"{base}book/{steps['ask_needs']}/",
+        f"/estates/{case.community.code}/",
         *([f"/cases/{child.number}/"] if child else []),
     ]
 

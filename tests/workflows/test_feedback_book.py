@@ -173,6 +173,16 @@ def test_who_has_the_paper_does_not_have_it_printed_again(client, answered, monk
     assert client.get(address(answered, "book.pdf"), headers=headers).status_code == 304
 
 
+def test_long_books_are_printed_one_at_a_time(client, answered, monkeypatch):
+    cache.add(book.PRINTING, 1, 60)
+    assert client.get(address(answered, "book.pdf")).status_code == 200
+    monkeypatch.setattr(book, "CHAPTER", 4)
+    assert client.get(address(answered, "book.pdf")).status_code == 429
+    cache.delete(book.PRINTING)
+    for _again in range(2):
+        assert client.get(address(answered, "book.pdf")).status_code == 200
+
+
 def test_an_empty_book_is_a_book(client, run):
     assert "还没有意见" in client.get(address(run)).content.decode()
     assert "还没有意见" in "".join(pages(client.get(address(run, "book.pdf")).content))

@@ -115,6 +115,14 @@ def test_pages_name_their_feeds_and_downloads(client, case):
     assert "示范差事" in client.get("/estates/demo/").content.decode()
 
 
+def test_a_sub_district_has_the_cases_of_its_estates(client, case, estate):
+    street = Community.objects.create(code="street", name="示范街道", kind="subdistrict")
+    Community.objects.filter(pk=estate.pk).update(parent=street)
+    assert "示范差事" in client.get("/estates/street/").content.decode()
+    assert entries(client, "/estates/street/feed.atom")
+    assert events(client.get("/estates/street/terms.ics").content)
+
+
 # --- tables
 
 

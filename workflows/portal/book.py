@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django import forms
+from django.core.cache import cache
 from django.core.paginator import Paginator
 from django.db.models import Count, Max, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -20,6 +22,7 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 from django_ratelimit.decorators import ratelimit
+from django_ratelimit.exceptions import Ratelimited
 
 from .. import printing
 from ..models.case import Case, StepRun
@@ -32,6 +35,9 @@ from .views import context, find_case
 PER_PAGE = 30
 CHAPTER = 400
 """Rows of the paper that are rendered at once."""
+PRINTING = "feedback-book-printing"
+PRINTING_MOST = 180
+"""Seconds after which a printing that never ended is forgotten."""
 
 STANDINGS = [
     ("", gettext_lazy("全部")),
@@ -147,9 +153,26 @@ def paper(request: HttpRequest, edition: Edition) -> HttpResponseBase:
     """The whole book on A4, as it hangs in the committee's room."""
     run = edition.subject
     # Made anew each time: a kept one would outlive the withdrawal of words that it holds.
-    response = HttpResponse(printed(run), content_type="application/pdf")
+    with _in_turn(run):
+        content = printed(run)
+    response = HttpResponse(content, content_type="application/pdf")
     response["Content-Disposition"] = f'inline; filename="{_name(run)}.pdf"'
     return response
+
+
+@contextmanager
+def _in_turn(run: StepRun) -> Iterator[None]:
+    """A book of several chapters keeps a processor busy for seconds, up to half a minute: one at a
+    time on the whole site. Whoever comes meanwhile is asked to come again (429)."""
+    if feedback_book(run).count() <= CHAPTER:
+        yield
+        return
+    if not cache.add(PRINTING, 1, PRINTING_MOST):
+        raise Ratelimited
+    try:
+        yield
+    finally:
+        cache.delete(PRINTING)
 
 
 def _in_blocks(book: QuerySet[Any, Any]) -> Iterator[Any]:
@@ -189,7 +212,4 @@ def _chapters(run: StepRun) -> Iterator[str]:
             }
             for row in part.object_list
         ]
-        first, final = number == 1, not part.has_next()
-        yield render_to_string(
-            "print/book.html", {**about, "rows": rows, "first": first, "final": final}
-        )
+        yield render_to_string("print/book.html", {**about, "rows": rows, "first": number == 1})

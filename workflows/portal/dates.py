@@ -27,6 +27,7 @@ from ..parties import directory
 from ..records.export import printable
 from ..steps.base import Step
 from ..steps.meeting import MeetingSession
+from ..terms import parse
 from . import words
 from .open_data import Edition, of_case, of_place, of_procedure, published
 
@@ -74,8 +75,8 @@ def _term(request: HttpRequest, run: StepRun) -> Event:
     event.add("dtstart", run.ends_on)
     event.add("transp", "TRANSPARENT")
     lines = [f"{case.community.name} · {case.number}"]
-    if run.term_rule:
-        lines.append(str(run.term_rule))
+    if run.term:
+        lines.append(_("时限：%(term)s") % {"term": parse(run.term)})
     if case.suspended_at and run.is_open:
         lines.append(_("本事项已中止，恢复后期限顺延。"))
     if run.outcome:

@@ -30,6 +30,7 @@ from .. import procedure as procedures
 from ..models.case import Case, Community
 from ..models.record import Record
 from ..records import export, mining
+from . import readers
 
 FORMAT = 1
 """Of all exports together: raised when the same records come out otherwise."""
@@ -76,9 +77,9 @@ def of_family(number: str) -> Edition:
 
 
 def of_place(code: str) -> Edition:
-    """All cases of one place."""
+    """All cases of one place; those of a sub-district with those of its estates."""
     place = get_object_or_404(Community, code=code)
-    return Edition.of(place, Case.objects.filter(community=place))
+    return Edition.of(place, Case.objects.filter(readers.within(place)))
 
 
 def of_procedure(code: str) -> Edition:

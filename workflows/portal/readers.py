@@ -155,6 +155,11 @@ def search(query: str, procedure: str = "", state: str = "", community: str = ""
     return found
 
 
+def within(place: Community) -> Q:
+    """Of cases: held at a place, or at one that belongs to it (an estate to its sub-district)."""
+    return Q(community=place) | Q(community__parent=place)
+
+
 def communities_with_cases() -> QuerySet[Community]:
     """Places that have cases, for the filter."""
     return Community.objects.filter(cases__isnull=False).distinct()

@@ -178,9 +178,9 @@ def verify(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def place(request: HttpRequest, code: str) -> HttpResponse:
-    """A place, an estate most often: its cases, newest first."""
+    """A place, an estate most often: its cases and those of what belongs to it, newest first."""
     community = get_object_or_404(Community.objects.select_related("parent"), code=code)
-    page = _page(request, readers.cases().filter(community=community, parent__isnull=True))
+    page = _page(request, readers.cases().filter(readers.within(community), parent__isnull=True))
     return render(
         request,
         "portal/place.html",
