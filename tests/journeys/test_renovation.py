@@ -258,6 +258,11 @@ def asking_needs(go: Journey) -> None:
             },
         )
 
+    assert not Opinion.objects.filter(reply=None).exists()
+    not_adopted = Opinion.objects.filter(reply__outcome="not_adopted")
+    assert 1 <= not_adopted.count() < 40
+    assert not not_adopted.filter(reply__reason="").exists()
+
     stranger = go.walker(None)
     stranger.go(f"/r/{receipt}/")
     stranger.sees("未采纳", "另行表决和申报")

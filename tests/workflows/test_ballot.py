@@ -373,6 +373,8 @@ def test_a_paper_number_counts_once_and_a_vote_is_struck_only_after_the_count():
     sweep.sweep()
     assert refused(case, "vote.cast", owner(2), {"q1": "for", "q2": "for"}) == "late"
     assert refused(case, "vote.struck", owner(2), strike) == "wrong_party"
+    mandate = {"row": ROOM.format(4), "proxy": ROOM.format(5)}
+    assert refused(case, "proxy.registered", COMMITTEE, mandate, {"mandate": letter()}) == "late"
     strike["row"] = ROOM.format(4)  # has not voted
     assert refused(case, "vote.struck", COMMITTEE, strike) == "invalid"
     objection = {"text": "一号的票不是本人所投"}

@@ -266,3 +266,48 @@ def test_a_wrong_entry_is_struck_and_stays_visible(ledger):
     assert done.record.content["corrects"] == entry.seq
     run = ledger.runs.get(name="ledger")
     assert run.step.page(run)["entries"].count() == 1
+
+
+def test_nobody_marks_themselves_and_all_are_marked_before_it_is_decided(choosing):
+    for number in (1, 2):
+        enrol(choosing, number)
+    due(choosing)
+    first, second = Candidate.objects.order_by("number")
+    points = {"candidate": first.pk, "points": 100}
+    as_judge = Party("reviewer", "person:11", 11)  # the account that stands for household 1
+    assert refused(choosing, "selection", "mark.given", as_judge, points) == "wrong_party"
+    reason = {"reason": "提前汇总评议结果。"}
+    acts.perform(choosing, "selection", "mark.given", judge(1), points)
+    assert refused(choosing, "selection", "selection.decided", OFFICE, reason) == "unmet"
+    data = {"candidate": second.pk, "points": 50}
+    acts.perform(choosing, "selection", "mark.given", judge(1), data)
+    acts.perform(choosing, "selection", "selection.decided", OFFICE, reason)
+    assert Candidate.objects.get(pk=first.pk).rank == 1
+
+
+def test_whoever_is_refused_or_has_left_is_not_marked(choosing):
+    for number in (1, 2, 3):
+        enrol(choosing, number)
+    first = Candidate.objects.order_by("number").first()
+    why = {"candidate": first.pk, "reason": "不符合公布的报名条件。"}
+    assert refused(choosing, "selection", "candidate.refused", judge(1), why) == "wrong_party"
+    acts.perform(choosing, "selection", "candidate.refused", OFFICE, why)
+    acts.perform(choosing, "selection", "candidate.withdrawn", household(2))
+    lives = dict(Candidate.objects.values_list("number", "life"))
+    assert lives == {1: "refused", 2: "withdrawn", 3: "enrolled"}
+    assert refused(choosing, "selection", "candidate.withdrawn", household(2)) == "invalid"
+    due(choosing)
+    run = choosing.runs.get(name="selection")
+    assert run.phase == "enrol"  # one is left of the two places at least: enrolment again
+
+
+def test_a_session_that_has_begun_or_is_cancelled_takes_no_one(case):
+    session = call(case)
+    data = {"session": session.pk}
+    clock.set_now(session.starts_at)
+    assert refused(case, "meeting", "meeting.signed_up", household(1), data) == "late"
+    cancelled = {**data, "reason": "场地临时不能使用。"}
+    acts.perform(case, "meeting", "meeting.cancelled", OFFICE, cancelled)
+    assert refused(case, "meeting", "meeting.held", OFFICE, {**data, "attendance": 1}) == "invalid"
+    assert refused(case, "meeting", "meeting.cancelled", OFFICE, cancelled) == "invalid"
+    assert refused(case, "meeting", "meetings.closed", OFFICE) == "unmet"

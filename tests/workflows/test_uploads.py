@@ -50,7 +50,53 @@ def huge_png() -> bytes:
     )
 
 
+def packed(objects: bytes, size: int = 1) -> bytes:
+    """A PDF whose objects stand in a packed object stream."""
+    stream = zlib.compress(objects * size)
+    head = f"%PDF-1.5\n1 0 obj<</Type/ObjStm/N 1/First 4/Filter/FlateDecode/Length {len(stream)}>>"
+    return head.encode() + b"stream\n" + stream + b"\nendstream\nendobj\n%%EOF\n"
+
+
+def frames(kind: str) -> bytes:
+    """A moving picture."""
+    out = io.BytesIO()
+    pictures = [Image.new("RGB", (20, 20), (n, 0, 0)) for n in (0, 90, 180)]
+    pictures[0].save(out, kind, save_all=True, append_images=pictures[1:])
+    return out.getvalue()
+
+
+def workbook() -> bytes:
+    """A sheet with a macro, under a picture's name."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("xl/vbaProject.bin", "x")
+    return out.getvalue()
+
+
 BAD = [
+    ("script with an escaped name", PDF.replace(b"/Catalog", b"/Catalog/J#61vaScript"), "脚本"),
+    ("script by reference", PDF.replace(b"/Catalog", b"/Catalog/JS 7 0 R"), "脚本"),
+    ("script in packed objects", packed(b"<</S/JavaScript/JS(app.alert)>>"), "脚本"),
+    ("escaped in packed objects", packed(b"<</S/L#61unch>>"), "脚本"),
+    ("bomb of packed objects", packed(b"0" * 2**20, 80), "脚本"),
+    ("form with a program", PDF.replace(b"/Catalog", b"/Catalog/XFA[]"), "脚本"),
+    ("rich media", PDF.replace(b"/Catalog", b"/Catalog/RichMedia"), "脚本"),
+    ("encrypted pdf", PDF.replace(b"/Root", b"/Encrypt 5 0 R/Root"), "密码"),
+    ("pdf that begins with blanks", b" \n" + PDF, "照片"),
+    ("html that names itself pdf", b"<html>%PDF-1.4 %%EOF</html>", "照片"),
+    (
+        "svg with a declaration",
+        b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>",
+        "照片",
+    ),
+    ("utf-16 page", "<script>alert(1)</script>".encode("utf-16"), "照片"),
+    ("shell script", b"#!/bin/sh\nrm -rf /\n", "照片"),
+    ("workbook with a macro", workbook(), "照片"),
+    ("moving gif", frames("GIF"), "照片"),
+    ("icon", picture("ICO"), "照片"),
+    ("jpeg 2000", picture("JPEG2000"), "照片"),
+    ("postscript", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "照片"),
+    ("nul bytes", b"\0" * 300, "照片"),
     ("empty", b"", "空的"),
     ("text", "你好".encode() * 20, "照片"),
     ("html", b"<!doctype html><script>alert(1)</script>", "照片"),
@@ -147,6 +193,26 @@ def test_a_very_large_picture_is_made_smaller():
     content, _type, _extension = uploads.checked(upload(picture(size=(6000, 3000))))
     with Image.open(io.BytesIO(content)) as clean:
         assert max(clean.size) == uploads.MAX_SIDE
+
+
+def test_of_a_moving_picture_the_first_stays():
+    for kind in ("PNG", "WEBP"):
+        content, _type, _extension = uploads.checked(upload(frames(kind)))
+        with Image.open(io.BytesIO(content)) as clean:
+            assert getattr(clean, "n_frames", 1) == 1
+
+
+@pytest.mark.parametrize("second", [PDF, zipped(), b"<html><script>alert(1)</script></html>"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_file_of_two_kinds_is_kept_as_the_picture_alone(kind, second):
+    content, media_type, _extension = uploads.checked(upload(picture(kind) + second))
+    assert media_type == f"image/{kind.lower()}"
+    assert second[:8] not in content
+
+
+def test_a_sound_pdf_with_packed_objects_is_taken():
+    content, media_type, _extension = uploads.checked(upload(packed(b"<</Type/Page>>")))
+    assert (content[:5], media_type) == (b"%PDF-", "application/pdf")
 
 
 def test_a_field_for_pictures_takes_no_pdf():

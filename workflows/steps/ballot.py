@@ -318,7 +318,7 @@ class Ballot(Step):
             "ballot.called": (DRAFT,),
             "ballot.recalled": (NOTICED,),
             "vote.cast": (VOTING,),
-            "proxy.registered": (NOTICED, VOTING),
+            "proxy.registered": (VOTING,),
             "vote.withdrawn": (VOTING,),
             "vote.struck": (PRELIMINARY, CONFIRM),
             "result.objected": (PRELIMINARY,),
