@@ -613,6 +613,9 @@ def acceptance_fails_once(go: Journey) -> None:
     """联合验收+综合评分: one reasoned failure is rectified, whatever the score; then all pass."""
     for who in SIX[:-1]:
         go.send(who, "acceptance", "panel.signed", {"decision": "approve", **POINTS})
+    both = {**POINTS, "decision": "approve", "failed_quality": "地下室雨后积水。"}
+    page = go.desk("residents_representative").refused(go.do("acceptance", "panel.signed"), both)
+    assert "不能同时选择" in page
     people = go.walker(go.town.staff["residents_representative"])
     people.act(
         go.do("acceptance", "panel.signed"),

@@ -144,7 +144,6 @@ BAD = [
     (2, "x", {"decision": "reject"}, "invalid"),
     (2, "x", {"decision": "return", "reason": "无"}, "invalid"),
     (2, "w", {}, "invalid"),
-    (2, "x", {"failed_a": "地下室积水，须整改。"}, "invalid"),  # what failed cannot be approved
     (2, "x", {"decision": "reject", "reason": "电话13812345678联系。"}, "invalid"),
 ]
 
