@@ -72,14 +72,15 @@ def main() -> int:
     from django.core.management import CommandError, call_command
 
     collect_static()
-    say("bringing the database up to date")
-    call_command("migrate", interactive=False, verbosity=0)
-    say("loading the demo")
     try:
+        # Before migrating: what is somebody's is not touched at all.
+        call_command("load_demo", check=True)
+        say("bringing the database up to date")
+        call_command("migrate", interactive=False, verbosity=0)
+        say("loading the demo")
         call_command("load_demo")
     except CommandError as error:
-        print(f"\nThe demo was not loaded: {error}", file=sys.stderr)
-        print("Another folder for the demo: make demo SANWEN_HOME=~/sanwen-demo", file=sys.stderr)
+        print(f"\n{error}\nFor example: make demo SANWEN_HOME=~/sanwen-demo", file=sys.stderr)
         return 1
     say("starting server and clock")
 

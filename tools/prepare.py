@@ -33,6 +33,8 @@ FONT_PACKAGES = ["fontconfig", "fonts-noto-cjk"]
 # The tests read papers with other programs than those that wrote them, and walk in a browser.
 PDF_READERS = {"pdftotext": "poppler-utils", "qpdf": "qpdf"}
 BROWSER = "chromium"
+# What drives the browser is a Node.js, which loads this.
+DRIVER_LIBRARIES = {"libatomic.so.1": "libatomic1"}
 PDF_TRIAL = "import weasyprint; weasyprint.HTML(string='<p>三问于民').write_pdf()"
 
 
@@ -120,6 +122,7 @@ def missing_packages(aim: str) -> list[str]:
     if aim == "dev":
         missing += [package for name, package in PDF_READERS.items() if not shutil.which(name)]
         missing += [] if chromium() else [BROWSER]
+        missing += [package for name, package in DRIVER_LIBRARIES.items() if not loads(name)]
     return missing
 
 
@@ -218,6 +221,8 @@ def check_test_programs() -> None:
     absent = [name for name in PDF_READERS if not shutil.which(name)]
     if absent:
         stop(f"the tests need {' and '.join(absent)}.")
+    if not works(str(VENV / "bin" / "playwright"), "--version"):
+        stop("what drives the browser does not start: .venv/bin/playwright --version says why.")
     if not chromium():
         stop(
             "the tests need Chromium. Debian: sudo apt-get install -y chromium\n"

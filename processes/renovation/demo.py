@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from workflows import acts, clock
 from workflows.models import Case, Community
@@ -61,7 +61,7 @@ DAYS = {
 
 
 class HoldsRealCases(Exception):
-    """The database holds cases that are not the demo's: it is left alone."""
+    """The database holds cases or accounts that are not the demo's: it is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,13 +208,27 @@ SCENES = (
 )
 
 
+def refuse_real() -> None:
+    """Raise `HoldsRealCases` where the database is somebody's: also before it is migrated.
+
+    Accounts alone are enough, since the demo's have a published password. Where the demo is
+    loaded, visitors may have made some.
+    """
+    if Case._meta.db_table not in connection.introspection.table_names():
+        return
+    if Case.objects.filter(demo=False).exists():
+        raise HoldsRealCases
+    others = Person.objects.exclude(username__in=[*STAFF, *RESIDENTS])
+    if others.exists() and not Case.objects.filter(demo=True).exists():
+        raise HoldsRealCases
+
+
 def load(today: dt.datetime) -> Iterator[str]:
     """Load the demo scene by scene, yielding what was loaded; does nothing where it is loaded.
 
-    Raises `HoldsRealCases` where other cases are in the database.
+    Raises `HoldsRealCases` as `refuse_real` does.
     """
-    if Case.objects.filter(demo=False).exists():
-        raise HoldsRealCases
+    refuse_real()
     cast = _people(today)
     try:
         for scene in SCENES:

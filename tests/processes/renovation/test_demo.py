@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 from django.core.management import CommandError, call_command
 
+from processes.community.models import Person
 from processes.renovation import demo
 from workflows import acts, calendars, clock, records
 from workflows.models import Case, Community, Record
@@ -49,3 +50,12 @@ def test_a_database_with_real_cases_is_left_alone(settings):
     with pytest.raises(CommandError):
         call_command("load_demo")
     assert Case.objects.count() == 1
+
+
+def test_accounts_without_a_case_are_enough_to_be_left_alone():
+    Person.objects.create_user("wang")
+    with pytest.raises(CommandError, match="left alone"):
+        call_command("load_demo", check=True)
+    with pytest.raises(CommandError, match="left alone"):
+        call_command("load_demo")
+    assert Person.objects.count() == 1
