@@ -277,11 +277,12 @@ def test_an_event_log_is_sound_by_itself(client, case):
     ]
 
 
-def test_a_control_character_does_not_break_the_xml(client, case):
-    acts.perform(case, "case", "record.corrected", OFFICE, {"seq": 0, "text": "更\x0b正\x1f一处"})
+def test_a_control_character_breaks_neither_xml_nor_calendar(client, case):
+    Case.objects.filter(pk=case.pk).update(title="示范\x0b差\x1f事")
     xes = ET.fromstring(body(client.get(CASE + "log.xes")))
-    assert len(list(xes.iter("{http://www.xes-standard.org/}event"))) == case.length + 1
-    ET.fromstring(client.get(CASE + "feed.atom").content)
+    assert len(list(xes.iter("{http://www.xes-standard.org/}event"))) == case.length
+    assert "示范差事" in entries(client, CASE + "feed.atom")[0].find(f"{ATOM}title").text
+    assert "示范差事" in events(client.get(CASE + "terms.ics").content)[0]["SUMMARY"]
 
 
 # --- cost

@@ -193,7 +193,7 @@ def printed(run: StepRun) -> bytes:
     title = f"{case.title} · {run.flow_task.task_title} · {_('意见反馈册')}"
     foot = f"{case.number} · {run.flow_task.task_title}"
     return printing.numbered(
-        _chapters(run), title=title, language=get_language() or "zh-Hans", foot=foot
+        _chapters(run), title=title, language=get_language() or "zh-hans", foot=foot
     )
 
 
