@@ -14,7 +14,7 @@ demo:  ## everything from nothing to a running demo on http://127.0.0.1:8000 (PO
 	@began=$$(date +%s) && $(PYTHON) tools/prepare.py run && \
 	  BEGAN=$$began exec $(BIN)/python tools/demo.py
 
-setup:  ## what the checks and tests need: environment, system libraries, Chromium
+setup:  ## what the checks and tests need: environment, system libraries and programs, Chromium
 	@$(PYTHON) tools/prepare.py dev
 	@$(BIN)/python tools/messages.py compile
 
