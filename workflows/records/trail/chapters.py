@@ -1,0 +1,227 @@
+"""A case as chapters of HTML: one chapter a step run, in pieces of bounded length.
+
+A chapter begins with a summary made from the facts and goes on with the run's records, each printed
+by `sanwen.trailtext`. Short chapters that are finished share a piece; an open one has pieces of its
+own, so that what comes in next changes no other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from django.template.loader import get_template
+from django.utils.translation import gettext as _
+
+from sanwen import trailtext
+
+from ...models.case import Case
+from ...models.record import Disclosure
+from ...portal import words as portal_words
+from ...steps.base import Step
+from . import words
+
+SLICE = 100
+"""Records, opinions or entries in one piece: some ten pages, made in a fraction of a second."""
+
+
+@dataclass(slots=True)
+class Chapter:
+    """A step run (or the case as a whole): its blocks of HTML, each no longer than a slice."""
+
+    number: int
+    title: str
+    open: bool
+    blocks: list[str] = field(default_factory=list)
+    weight: int = 0
+    """Records and rows in it."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """A case as it was read for one trail."""
+
+    case: Case
+    full: bool
+    words: dict[str, Any]
+    records: list[tuple[int, str]]
+    """Position and canonical text."""
+    disclosures: dict[int, list[str]]
+    chapters: list[Chapter] = field(default_factory=list)
+
+    def attached(self) -> Iterator[tuple[str, str, bytes]]:
+        """Name, media type and content of what is attached beside the log's own files."""
+        text = "".join(f"{canonical}\n" for _seq, canonical in self.records)
+        yield "records.jsonl", "application/x-ndjson", text.encode()
+        text = "".join(
+            json.dumps({"seq": seq, "disclosure": encoded}, separators=(",", ":")) + "\n"
+            for seq, given in sorted(self.disclosures.items())
+            for encoded in given
+        )
+        yield "disclosures.jsonl", "application/x-ndjson", text.encode()
+        yield "words.json", "application/json", _json(self.words)
+        yield "case.json", "application/json", _json(_summary(self))
+
+
+def read(case: Case, *, full: bool) -> Reading:
+    """Read a case in the language that is active; `full` opens what is not public."""
+    found = Reading(case, full, words.table(case), [], _disclosures(case, full))
+    by_run: dict[int | None, list[str]] = defaultdict(list)
+    rows = case.records.order_by("seq").values_list("seq", "run_id", "canonical")
+    for seq, run_id, canonical in rows.iterator(chunk_size=500):
+        words.learn(found.words, canonical)
+        found.records.append((seq, canonical))
+        lines = trailtext.lines(canonical, found.disclosures.get(seq, ()), found.words)
+        by_run[run_id].append(_printed(lines))
+    found.chapters = list(_chapters(case, by_run))
+    return found
+
+
+def pieces(reading: Reading) -> list[str]:
+    """The HTML of the pieces, in order."""
+    head = get_template("trail/head.html").render(
+        {"language": reading.words["language"], "title": reading.case.title}
+    )
+    return [f"{head}{body}</body></html>" for body in _packed(reading.chapters)]
+
+
+def _packed(chapters: Iterable[Chapter]) -> Iterator[str]:
+    together: list[str] = []
+    weight = 0
+    for chapter in chapters:
+        if together and (chapter.open or weight + chapter.weight > SLICE):
+            yield "".join(together)
+            together, weight = [], 0
+        if chapter.open or chapter.weight > SLICE:
+            yield from chapter.blocks
+        else:
+            together += chapter.blocks
+            weight += chapter.weight
+    if together:
+        yield "".join(together)
+
+
+def _disclosures(case: Case, full: bool) -> dict[int, list[str]]:
+    rows = Disclosure.objects.filter(record__case=case).order_by("record__seq", "pk")
+    if not full:
+        rows = rows.filter(public=True)
+    found: dict[int, list[str]] = defaultdict(list)
+    for seq, encoded in rows.values_list("record__seq", "encoded").iterator(chunk_size=500):
+        found[seq].append(encoded)
+    return dict(found)
+
+
+def _printed(lines: list[str]) -> str:
+    head, *rest, hashed = (escape(line, quote=False) for line in lines)
+    body = "\n".join(rest)
+    return f"<h3>{head}</h3><p>{body}</p><p class=h>{hashed}</p>"
+
+
+def _chapters(case: Case, by_run: dict[int | None, list[str]]) -> Iterator[Chapter]:
+    whole = Chapter(1, _("立项与办结"), open=case.open)
+    _fill(whole, {"case": case, "kind": "case", "params": _params(case)}, (), by_run[None])
+    yield whole
+    number = 1
+    for run in case.runs.order_by("pk"):
+        if not isinstance(run.flow_task, Step):
+            continue
+        number += 1
+        run.process = case
+        step = run.step
+        shown = step.page(run)
+        chapter = Chapter(number, str(step.title), open=run.is_open)
+        context = {
+            "case": case,
+            "run": run,
+            "step": step,
+            "kind": step.kind,
+            "shown": shown,
+            "by": [portal_words.role_title(role) for role in step.by],
+            "outcome": (
+                portal_words.outcome_title(case, run.name, run.outcome) if run.outcome else ""
+            ),
+        }
+        rows = shown[step.paged] if step.paged else ()
+        if step.kind == "ledger":
+            rows = rows.reverse()  # oldest first, so that a new entry moves no other
+        _fill(chapter, context, rows, by_run[run.pk])
+        yield chapter
+
+
+def _fill(chapter: Chapter, context: dict[str, Any], rows: Any, records: list[str]) -> None:
+    """Write the blocks: the head with the first rows, more rows, the records."""
+    listed = list(rows)
+    chapter.weight = max(1, len(records) + len(listed))
+    short = chapter.weight <= SLICE
+    template = get_template("trail/chapter.html")
+    own = {"chapter": chapter, "count": len(records), "rows": listed if short else ()}
+    head = template.render({**context, **own})
+    if short:
+        chapter.blocks = [f"{head}{_titled(1, records, len(records))}</section>"]
+        return
+    chapter.blocks = [f"{head}</section>"]
+    more = get_template("trail/rows.html")
+    for start, part in _sliced(listed):
+        span = {"a": start + 1, "b": start + len(part), "n": len(listed)}
+        chapter.blocks.append(more.render({**context, "rows": part, "span": span}))
+    for start, part in _sliced(records):
+        titled = _titled(start + 1, part, len(records))
+        chapter.blocks.append(f"<section>{titled}</section>")
+
+
+def _titled(start: int, records: list[str], count: int) -> str:
+    if not records:
+        return ""
+    title = _("公开记录")
+    if len(records) < count:
+        span = {"a": start, "b": start + len(records) - 1, "n": count}
+        title = _("公开记录第%(a)s至%(b)s条，共%(n)s条") % span
+    return f"<h2>{escape(title)}</h2><div class=records>{''.join(records)}</div>"
+
+
+def _sliced(rows: list[Any]) -> Iterator[tuple[int, list[Any]]]:
+    for at in range(0, len(rows), SLICE):
+        yield at, rows[at : at + SLICE]
+
+
+def _params(case: Case) -> list[tuple[str, str]]:
+    nodes = case.declared._nodes_by_name
+    return [
+        (str(nodes[name.split(".")[0]].task_title), str(portal_words._term(str(value))))
+        for name, value in case.params.items()
+        if name.split(".")[0] in nodes
+    ]
+
+
+def _summary(reading: Reading) -> dict[str, Any]:
+    case = reading.case
+    last = reading.records[-1][1] if reading.records else ""
+    return {
+        "case": case.number,
+        "title": case.title,
+        "community": case.community.name,
+        "procedure": f"{case.procedure}@{case.version}",
+        "created": case.created.isoformat(),
+        "finished": case.finished.isoformat() if case.finished else None,
+        "outcome": case.outcome,
+        "records": len(reading.records),
+        "head": trailtext.leaf_hash(last).hex() if last else None,
+        "full": reading.full,
+        "chapters": [chapter.title for chapter in reading.chapters],
+    }
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode()
+
+
+
+
+def key_of(html: str) -> str:
+    """Under which a piece is kept: the hash of all that it is made from."""
+    return hashlib.sha256(html.encode()).hexdigest()

@@ -1,0 +1,143 @@
+"""HTML in, PDF out: each piece of a trail by itself, in processes that end with the work.
+
+WeasyPrint does not give memory back; a piece of bounded size in a process of its own keeps a trail
+of any length within bounds and uses every processor. This file run by itself is such a process: on
+each line of its input stand two paths, the HTML to read and the PDF to write. It therefore knows
+nothing of Django.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+
+import pikepdf
+from weasyprint import HTML
+from weasyprint.urls import URLFetcher
+
+SMALL = 3
+"""So many pieces are made in this process: starting another one takes as long."""
+WORKERS = max(1, min(2, os.cpu_count() or 1))
+
+Told = Callable[[int], None]
+
+
+class PressFailed(RuntimeError):
+    """A piece could not be made into a PDF."""
+
+
+def pressed(html: str) -> bytes:
+    """One piece as tagged PDF/A-3u with its own subset of the fonts."""
+    # Nothing is loaded from anywhere: pictures stand in the text itself.
+    inline = URLFetcher(allowed_protocols={"data"})
+    made = HTML(string=html, url_fetcher=inline).write_pdf(pdf_variant="pdf/a-3u", pdf_tags=True)
+    return _fewer_tags(made)
+
+
+def _fewer_tags(made: bytes) -> bytes:
+    """Let a block of the structure tree hold its lines itself.
+
+    WeasyPrint gives each line of text a Span of its own. They say nothing and make up four fifths
+    of the tree of a long trail.
+    """
+    with pikepdf.open(io.BytesIO(made)) as pdf:
+        numbers = pdf.Root.StructTreeRoot.ParentTree.Nums
+        for at in range(1, len(numbers), 2):
+            lines = numbers[at]
+            if not isinstance(lines, pikepdf.Array):
+                continue
+            for mark, line in enumerate(list(lines)):
+                if line.get("/S") == "/Span" and len(line.keys()) == 5:
+                    _absorb(line, mark, lines)
+        out = io.BytesIO()
+        pdf.save(out, object_stream_mode=pikepdf.ObjectStreamMode.generate)
+        return out.getvalue()
+
+
+def _absorb(line: pikepdf.Object, mark: int, lines: pikepdf.Array) -> None:
+    block = line.P
+    if len(line.K) != 1 or line.K[0] != mark or "/Pg" not in block or block.Pg != line.Pg:
+        return
+    kids = block.K
+    for at, kid in enumerate(kids):
+        if isinstance(kid, pikepdf.Dictionary) and kid.objgen == line.objgen:
+            kids[at] = mark
+            lines[mark] = block
+            return
+
+
+def press(pieces: Sequence[tuple[str, Path]], told: Told = lambda _done: None) -> None:
+    """Make each piece's HTML the PDF at its path; `told` hears how many are done."""
+    if len(pieces) <= SMALL:
+        for done, (html, path) in enumerate(pieces, 1):
+            path.write_bytes(pressed(html))
+            told(done)
+        return
+    waiting: SimpleQueue[tuple[str, Path] | None] = SimpleQueue()
+    for piece in pieces:
+        waiting.put(piece)
+    count = min(WORKERS, len(pieces))
+    for _ in range(count):
+        waiting.put(None)
+    finished: SimpleQueue[BaseException | None] = SimpleQueue()
+    with ThreadPoolExecutor(count) as pool:
+        for _ in range(count):
+            pool.submit(_feed, waiting, finished)
+        for done in range(1, len(pieces) + 1):
+            failure = finished.get()
+            if failure is not None:
+                while not waiting.empty():
+                    waiting.get()
+                for _ in range(count):
+                    waiting.put(None)
+                raise PressFailed(str(failure)) from failure
+            told(done)
+
+
+def _feed(
+    waiting: SimpleQueue[tuple[str, Path] | None], finished: SimpleQueue[BaseException | None]
+) -> None:
+    try:
+        with subprocess.Popen(  # noqa: S603 - this module, with paths of our own making
+            [sys.executable, "-P", __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            while (piece := waiting.get()) is not None:
+                html, path = piece
+                source = path.with_suffix(".html")
+                source.write_text(html, encoding="utf-8")
+                process.stdin.write(f"{source}\t{path}\n")
+                process.stdin.flush()
+                if process.stdout.readline().strip() != "made":
+                    raise PressFailed("the press stopped")
+                source.unlink()
+                finished.put(None)
+            process.stdin.close()
+    except BaseException as error:  # handed to the one who waits
+        finished.put(error)
+
+
+def serve() -> None:
+    """Be such a process, until the input ends."""
+    # Boxes are thrown away as a whole after each piece; looking for cycles before is for nothing.
+    gc.disable()
+    for line in sys.stdin:
+        source, path = line.rstrip("\n").split("\t")
+        Path(path).write_bytes(pressed(Path(source).read_text(encoding="utf-8")))
+        gc.collect()
+        print("made", flush=True)
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,145 @@
+"""The electronic signature of a trail: PAdES, with a time stamp where an authority is configured.
+
+PAdES baseline B-B (ETSI EN 319 142-1), B-T with a time stamp (RFC 3161). The certificate comes from
+files that the settings name; a demo makes one for itself, whose name says that it is for show.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from functools import cache
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext as _
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign import fields, signers, timestamps
+
+FIELD = "SanwenSeal"
+
+
+class CannotSign(RuntimeError):
+    """The trail could not be signed or stamped; `str()` says what to look at."""
+
+
+@cache
+def signer() -> signers.SimpleSigner | None:
+    """Who signs, or None where no certificate is configured (never in a demo)."""
+    key, certificate = settings.SANWEN_TRAIL_KEY, settings.SANWEN_TRAIL_CERT
+    if not key and not certificate:
+        if not settings.DEMO:
+            return None
+        key, certificate = _demo_files(Path(settings.SANWEN_TRAIL_DEMO))
+    if not key or not certificate:
+        raise ImproperlyConfigured("SANWEN_TRAIL_KEY and SANWEN_TRAIL_CERT go together")
+    secret = settings.SANWEN_TRAIL_PASSPHRASE
+    # The first certificate of the file is the signer's, those after it are its chain.
+    loaded = signers.SimpleSigner.load(
+        key, certificate, key_passphrase=secret.encode() if secret else None
+    )
+    if loaded is None:
+        raise ImproperlyConfigured("the key or certificate of the trail cannot be read")
+    return loaded
+
+
+def described() -> str:
+    """Who signs, in words for the cover."""
+    own = signer()
+    if own is None:
+        return _("未配置签名证书，本案卷未签名")
+    name = own.subject_name
+    if settings.SANWEN_TSA:
+        return _("由“%(name)s”签名，附可信时间戳") % {"name": name}
+    return _("由“%(name)s”签名") % {"name": name}
+
+
+def sealed(source: Path, target: Path, *, reason: str) -> None:
+    """Sign the document at `source` into `target`; unsigned where nobody signs.
+
+    Raises `CannotSign`, for example when the time-stamping authority does not answer: a trail
+    without the time stamp that its cover tells of would be a false one.
+    """
+    own = signer()
+    if own is None:
+        os.replace(source, target)
+        return
+    stamper = timestamps.HTTPTimeStamper(settings.SANWEN_TSA) if settings.SANWEN_TSA else None
+    meta = signers.PdfSignatureMetadata(
+        field_name=FIELD,
+        md_algorithm="sha256",
+        reason=reason,
+        subfilter=fields.SigSeedSubFilter.PADES,
+    )
+    try:
+        with source.open("rb") as read, target.open("w+b") as written:
+            writer = IncrementalPdfFileWriter(read)
+            signers.PdfSigner(meta, own, timestamper=stamper).sign_pdf(writer, output=written)
+    except Exception as error:
+        target.unlink(missing_ok=True)
+        raise CannotSign(_("案卷签名失败，请稍后再试；多次失败请联系系统管理员。")) from error
+
+
+def _demo_files(path: Path) -> tuple[str, str]:
+    """The demo's own key and certificate, made on first use."""
+    key_file, certificate_file = path.with_suffix(".key"), path.with_suffix(".crt")
+    if not certificate_file.exists():
+        key = rsa.generate_private_key(public_exponent=65537, key_size=3072)
+        name = x509.Name(
+            [
+                x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
+                x509.NameAttribute(NameOID.COMMON_NAME, "三问演示签名（无法律效力）"),
+            ]
+        )
+        # The machine's time, not the demo's: those who check have that one too.
+        now = dt.datetime.now(tz=dt.timezone.utc)
+        made = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(days=1))
+            .not_valid_after(now + dt.timedelta(days=3650))
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_for_signing(), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        secret = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        _once(key_file, secret)
+        # Two processes may meet here; the certificate is that of the key that was first.
+        if key_file.read_bytes() == secret:
+            _once(certificate_file, made.public_bytes(serialization.Encoding.PEM))
+    return str(key_file), str(certificate_file)
+
+
+def _for_signing() -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=True,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _once(path: Path, content: bytes) -> None:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
