@@ -247,6 +247,12 @@ SANWEN_LOG_KEY = env("SANWEN_LOG_KEY", default="")
 SANWEN_LOG_KEY_FILE = env.path("SANWEN_LOG_KEY_FILE", default=str(HOME / "log.key"))
 SANWEN_WITNESSES = env.list("SANWEN_WITNESSES", default=[])
 SANWEN_UPLOAD_MAX_BYTES = env.int("SANWEN_UPLOAD_MAX_BYTES", default=20 * 2**20)
+# The signature of trails; a demo makes a certificate of its own.
+SANWEN_TRAIL_KEY = env("SANWEN_TRAIL_KEY", default="")
+SANWEN_TRAIL_CERT = env("SANWEN_TRAIL_CERT", default="")
+SANWEN_TRAIL_PASSPHRASE = env("SANWEN_TRAIL_PASSPHRASE", default="")
+SANWEN_TRAIL_DEMO = HOME / "trail-demo"
+SANWEN_TSA = env("SANWEN_TSA", default="")
 
 LOGGING = {
     "version": 1,

@@ -1,4 +1,4 @@
-"""What the trail (全过程案卷) prints for one record: lines of text, from the record and a word table.
+"""What the trail (全过程案卷) prints for one record: lines of text, from it and a word table.
 
 The trail holds exactly these lines, so that anyone can make them again from the attached
 ``records.jsonl``, ``disclosures.jsonl`` and ``words.json`` and hold the pages against them.
@@ -36,7 +36,7 @@ def lines(canonical: str, disclosures: Iterable[str], words: WordTable) -> list[
     found = [said["head"].format(seq=content["seq"], act=act or content["act"])]
     found.append(said["gap"].join(_who(content, words)))
     if "happened_at" in content:
-        found.append(said["pair"].format(name=said["happened"], value=stamp(content["happened_at"])))
+        found += _pair(said["happened"], stamp(content["happened_at"]), said)
     if "corrects" in content:
         found.append(said["corrects"].format(seq=content["corrects"]))
     found += _body(disclosure.opened(content, given), step, words)

@@ -2,6 +2,7 @@
 
 from .calendar import CalendarDay, CalendarYear
 from .case import Case, Community, NumberSeries, StepRun
+from .job import Job
 from .log import Checkpoint, Cosignature, LogHead, LogKey, LogTile
 from .record import Alias, Attachment, Disclosure, Record, Refusal, Trace
 
@@ -29,6 +30,7 @@ __all__ = [
     "Cosignature",
     "Disclosure",
     "HouseholdReturn",
+    "Job",
     "LedgerEntry",
     "LedgerMove",
     "LogHead",

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import book, dates, desk, feeds, log, open_data, receipts, views
+from . import book, dates, desk, feeds, log, open_data, receipts, trails, views
 
 app_name = "portal"
 urlpatterns = [
@@ -25,6 +25,10 @@ urlpatterns = [
     path("cases/<str:number>/book/<int:run_id>/", book.page, name="book"),
     path("cases/<str:number>/book/<int:run_id>/book.pdf", book.paper, name="book_pdf"),
     path("cases/<str:number>/book/<int:run_id>/book.csv", book.table, name="book_csv"),
+    path("cases/<str:number>/trail.pdf", trails.trail, name="trail"),
+    path("cases/<str:number>/trail-full.pdf", trails.full_trail, name="full_trail"),
+    path("jobs/<uuid:uid>/", trails.job, name="job"),
+    path("jobs/<uuid:uid>/file/", trails.job_file, name="job_file"),
     path("cases/<str:number>/records/<int:seq>/", views.record_detail, name="record"),
     path(
         "cases/<str:number>/records/<int:seq>/copy.json", receipts.record_file, name="record_file"

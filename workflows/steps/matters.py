@@ -161,6 +161,18 @@ class CaseActs(Answering):
         return Written({"reason": doing.data["reason"], "terms": moved})
 
     @act(
+        "trail.downloaded",
+        title=_("调取完整案卷"),
+        by=("auditor",),
+        while_suspended=True,
+        after_close=True,
+        page=False,
+    )
+    def take_trail(self, doing: Act) -> Written:
+        """An auditor takes the full trail, with what is not public; the record says that."""
+        return Written()
+
+    @act(
         "record.corrected",
         title=_("更正记录"),
         by="overseers",

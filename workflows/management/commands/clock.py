@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from workflows import sweep
+from workflows import jobs, sweep
 from workflows.records import log
 
 
@@ -16,8 +16,8 @@ class Command(BaseCommand):
     """Sweep due terms every few seconds, until told to stop. Any number may run."""
 
     help = (
-        "Fires terms that have run out and brings new records into the signed log, every few "
-        "seconds. Safe to run in several copies."
+        "Fires terms that have run out, brings new records into the signed log and makes long "
+        "trails, every few seconds. Safe to run in several copies."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,11 +31,17 @@ class Command(BaseCommand):
             self.stdout.write(f"{sweep.sweep()} fired")
             while log.integrate():
                 pass
+            jobs.run_waiting()
             return
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        sequencer = threading.Thread(target=log.sequence_forever, args=(stop,), name="sequencer")
-        sequencer.start()
+        beside = [
+            threading.Thread(target=log.sequence_forever, args=(stop,), name="sequencer"),
+            # Ends with the process: a job that is cut off is taken up again when its lease is over.
+            threading.Thread(target=jobs.run_forever, args=(stop,), name="jobs", daemon=True),
+        ]
+        for thread in beside:
+            thread.start()
         sweep.run_forever(options["every"], stop)
-        sequencer.join()
+        beside[0].join()

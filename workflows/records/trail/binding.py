@@ -64,7 +64,8 @@ class Furniture:
     @property
     def signs(self) -> str:
         """Every sign that may be needed, for the sheet from which the font is taken."""
-        return "".join(sorted(set(self.left + self.right + self.number + "0123456789…")))
+        # A blank is one only between others.
+        return f"0{''.join(sorted(set(self.left + self.right + self.number)))}123456789"
 
 
 def headings(pdf: Pdf) -> list[Heading]:
@@ -99,7 +100,7 @@ class Numbers:
 
     def __init__(self, out: Pdf, sheet: Pdf, furniture: Furniture, total: int) -> None:
         fonts = sheet.pages[0].Resources.Font
-        font = next(iter(fonts.values()))  # type: ignore[operator]
+        font = next(iter(fonts.values()))
         self.font = out.copy_foreign(font)
         self.glyphs = _glyphs(font.ToUnicode.read_bytes().decode("ascii"))
         self.widths = _widths(font.DescendantFonts[0].W)
@@ -183,9 +184,7 @@ def bind(
         root.ParentTree = out.make_indirect(Dictionary(Nums=Array(rows)))
         root.ParentTreeNextKey = following
         total = len(out.pages)
-        numbers = Numbers(
-            out, open_files.enter_context(Pdf.open(sheet)), furniture, total
-        )
+        numbers = Numbers(out, open_files.enter_context(Pdf.open(sheet)), furniture, total)
         for number, page in enumerate(out.pages, 1):
             if number > 1:
                 numbers.draw(out, page, number)
@@ -202,9 +201,7 @@ def _next_key(rows: Sequence[Any]) -> int:
     return max((int(key) for key in rows[::2]), default=-1) + 1
 
 
-def _graft(
-    out: Pdf, document: Any, piece: Pdf, first: int, rows: list[Any], following: int
-) -> int:
+def _graft(out: Pdf, document: Any, piece: Pdf, first: int, rows: list[Any], following: int) -> int:
     """Put the structure of a piece below the one document; returns the next free key."""
     # The piece's pages are in `out` already, so that copied elements name those.
     tree = out.copy_foreign(piece.Root.StructTreeRoot)

@@ -16,6 +16,8 @@ from html import escape
 from typing import Any
 
 from django.template.loader import get_template
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from sanwen import trailtext
@@ -84,10 +86,13 @@ def read(case: Case, *, full: bool) -> Reading:
 
 def pieces(reading: Reading) -> list[str]:
     """The HTML of the pieces, in order."""
-    head = get_template("trail/head.html").render(
-        {"language": reading.words["language"], "title": reading.case.title}
-    )
-    return [f"{head}{body}</body></html>" for body in _packed(reading.chapters)]
+    return [page(body, reading.case.title) for body in _packed(reading.chapters)]
+
+
+def page(body: str, title: str) -> str:
+    """A whole HTML document around `body`, in the language that is active."""
+    given = {"language": get_language(), "title": title, "body": mark_safe(body)}  # noqa: S308
+    return get_template("trail/page.html").render(given)
 
 
 def _packed(chapters: Iterable[Chapter]) -> Iterator[str]:
@@ -146,7 +151,7 @@ def _chapters(case: Case, by_run: dict[int | None, list[str]]) -> Iterator[Chapt
                 portal_words.outcome_title(case, run.name, run.outcome) if run.outcome else ""
             ),
         }
-        rows = shown[step.paged] if step.paged else ()
+        rows: Any = shown[step.paged] if step.paged else ()
         if step.kind == "ledger":
             rows = rows.reverse()  # oldest first, so that a new entry moves no other
         _fill(chapter, context, rows, by_run[run.pk])
@@ -159,12 +164,15 @@ def _fill(chapter: Chapter, context: dict[str, Any], rows: Any, records: list[st
     chapter.weight = max(1, len(records) + len(listed))
     short = chapter.weight <= SLICE
     template = get_template("trail/chapter.html")
-    own = {"chapter": chapter, "count": len(records), "rows": listed if short else ()}
-    head = template.render({**context, **own})
+    own = {
+        "chapter": chapter,
+        "count": len(records),
+        "rows": listed if short else (),
+        "records": _titled(1, records, len(records)) if short else "",
+    }
+    chapter.blocks = [template.render({**context, **own})]
     if short:
-        chapter.blocks = [f"{head}{_titled(1, records, len(records))}</section>"]
         return
-    chapter.blocks = [f"{head}</section>"]
     more = get_template("trail/rows.html")
     for start, part in _sliced(listed):
         span = {"a": start + 1, "b": start + len(part), "n": len(listed)}
@@ -174,14 +182,15 @@ def _fill(chapter: Chapter, context: dict[str, Any], rows: Any, records: list[st
         chapter.blocks.append(f"<section>{titled}</section>")
 
 
-def _titled(start: int, records: list[str], count: int) -> str:
+def _titled(start: int, records: list[str], count: int) -> SafeString:
     if not records:
-        return ""
+        return SafeString()
     title = _("公开记录")
     if len(records) < count:
         span = {"a": start, "b": start + len(records) - 1, "n": count}
         title = _("公开记录第%(a)s至%(b)s条，共%(n)s条") % span
-    return f"<h2>{escape(title)}</h2><div class=records>{''.join(records)}</div>"
+    text = f"<h2>{escape(title)}</h2><div class=records>{''.join(records)}</div>"
+    return mark_safe(text)  # noqa: S308 - each line was escaped in `_printed`
 
 
 def _sliced(rows: list[Any]) -> Iterator[tuple[int, list[Any]]]:
@@ -218,8 +227,6 @@ def _summary(reading: Reading) -> dict[str, Any]:
 
 def _json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode()
-
-
 
 
 def key_of(html: str) -> str:

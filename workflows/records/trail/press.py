@@ -19,8 +19,6 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pikepdf
-from weasyprint import HTML
-from weasyprint.urls import URLFetcher
 
 SMALL = 3
 """So many pieces are made in this process: starting another one takes as long."""
@@ -35,6 +33,10 @@ class PressFailed(RuntimeError):
 
 def pressed(html: str) -> bytes:
     """One piece as tagged PDF/A-3u with its own subset of the fonts."""
+    # Loaded here: it takes half a second, and most processes of a site never print.
+    from weasyprint import HTML
+    from weasyprint.urls import URLFetcher
+
     # Nothing is loaded from anywhere: pictures stand in the text itself.
     inline = URLFetcher(allowed_protocols={"data"})
     made = HTML(string=html, url_fetcher=inline).write_pdf(pdf_variant="pdf/a-3u", pdf_tags=True)

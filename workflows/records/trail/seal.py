@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shutil
+import tempfile
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -18,8 +21,9 @@ from cryptography.x509.oid import NameOID
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext as _
-from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
-from pyhanko.sign import fields, signers, timestamps
+
+if TYPE_CHECKING:
+    from pyhanko.sign.signers import SimpleSigner
 
 FIELD = "SanwenSeal"
 
@@ -29,8 +33,10 @@ class CannotSign(RuntimeError):
 
 
 @cache
-def signer() -> signers.SimpleSigner | None:
+def signer() -> SimpleSigner | None:
     """Who signs, or None where no certificate is configured (never in a demo)."""
+    from pyhanko.sign.signers import SimpleSigner
+
     key, certificate = settings.SANWEN_TRAIL_KEY, settings.SANWEN_TRAIL_CERT
     if not key and not certificate:
         if not settings.DEMO:
@@ -40,7 +46,8 @@ def signer() -> signers.SimpleSigner | None:
         raise ImproperlyConfigured("SANWEN_TRAIL_KEY and SANWEN_TRAIL_CERT go together")
     secret = settings.SANWEN_TRAIL_PASSPHRASE
     # The first certificate of the file is the signer's, those after it are its chain.
-    loaded = signers.SimpleSigner.load(
+    load: Any = SimpleSigner.load
+    loaded: SimpleSigner | None = load(
         key, certificate, key_passphrase=secret.encode() if secret else None
     )
     if loaded is None:
@@ -65,6 +72,9 @@ def sealed(source: Path, target: Path, *, reason: str) -> None:
     Raises `CannotSign`, for example when the time-stamping authority does not answer: a trail
     without the time stamp that its cover tells of would be a false one.
     """
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+    from pyhanko.sign import fields, signers, timestamps
+
     own = signer()
     if own is None:
         os.replace(source, target)
@@ -85,41 +95,49 @@ def sealed(source: Path, target: Path, *, reason: str) -> None:
         raise CannotSign(_("案卷签名失败，请稍后再试；多次失败请联系系统管理员。")) from error
 
 
-def _demo_files(path: Path) -> tuple[str, str]:
+def _demo_files(folder: Path) -> tuple[str, str]:
     """The demo's own key and certificate, made on first use."""
-    key_file, certificate_file = path.with_suffix(".key"), path.with_suffix(".crt")
-    if not certificate_file.exists():
+    if not folder.exists():
         key = rsa.generate_private_key(public_exponent=65537, key_size=3072)
-        name = x509.Name(
-            [
-                x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
-                x509.NameAttribute(NameOID.COMMON_NAME, "三问演示签名（无法律效力）"),
-            ]
-        )
-        # The machine's time, not the demo's: those who check have that one too.
-        now = dt.datetime.now(tz=dt.timezone.utc)
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(days=1))
-            .not_valid_after(now + dt.timedelta(days=3650))
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_for_signing(), critical=True)
-            .sign(key, hashes.SHA256())
-        )
         secret = key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        _once(key_file, secret)
-        # Two processes may meet here; the certificate is that of the key that was first.
-        if key_file.read_bytes() == secret:
-            _once(certificate_file, made.public_bytes(serialization.Encoding.PEM))
-    return str(key_file), str(certificate_file)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".trail-"))
+        (made / "key.pem").write_bytes(secret)
+        (made / "certificate.pem").write_bytes(_demo_certificate(key))
+        # Of two processes that meet here the second finds the folder filled and takes the first's.
+        try:
+            made.rename(folder)
+        except OSError:
+            shutil.rmtree(made)
+    return str(folder / "key.pem"), str(folder / "certificate.pem")
+
+
+def _demo_certificate(key: rsa.RSAPrivateKey) -> bytes:
+    name = x509.Name(
+        [
+            x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
+            x509.NameAttribute(NameOID.COMMON_NAME, "三问演示签名（无法律效力）"),
+        ]
+    )
+    # The machine's time, not the demo's: those who check have that one too.
+    now = dt.datetime.now(tz=dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=3650))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_for_signing(), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.PEM)
 
 
 def _for_signing() -> x509.KeyUsage:
@@ -134,12 +152,3 @@ def _for_signing() -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
-
-
-def _once(path: Path, content: bytes) -> None:
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)

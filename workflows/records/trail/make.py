@@ -1,0 +1,359 @@
+"""Make a trail: read the case, render what is not kept, bind, sign."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import IO, Any
+
+import segno
+from django.template.loader import get_template
+from django.utils import timezone, translation
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from sanwen import merkle
+
+from ... import clock, jobs
+from ...models.case import Case
+from ...models.job import Job
+from ...models.log import Checkpoint
+from ...portal import words as portal_words
+from ...templatetags.trail import picture
+from .. import log
+from . import binding, chapters, keep, press, seal
+
+Told = Callable[[int], None]
+"""Hears how far the work has come, in percent."""
+
+_NEWEST = "newest-{language}.pdf"
+
+
+@dataclass(slots=True)
+class _Work:
+    case: Case
+    reading: chapters.Reading
+    address: str
+    folder: Path
+    checkpoint: Checkpoint | None
+
+
+def waiting(case: Case) -> int:
+    """About how many records of a case no kept trail shows yet: how long making one will take."""
+    held = keep.opened(case, f"covers-{get_language()}")
+    if held is None:
+        return case.length
+    with held:
+        return max(0, case.length - int(held.read()))
+
+
+def newest(case: Case) -> IO[bytes] | None:
+    """The kept public trail, if the case and the log stand as it shows them."""
+    held = keep.opened(case, f"state-{get_language()}")
+    if held is None:
+        return None
+    with held:
+        if held.read().decode() != _state(case):
+            return None
+    return keep.opened(case, _NEWEST.format(language=get_language()))
+
+
+def public(case: Case, address: str, told: Told = lambda _percent: None) -> IO[bytes]:
+    """The public trail, made now unless it is kept; an open file, whose end closes it.
+
+    `address` is that of the case's page, for the cover. Raises `seal.CannotSign` and
+    `press.PressFailed`; then nothing is kept but finished pieces.
+    """
+    state = _state(case)
+    before = keep.forgotten(case)
+    language = get_language()
+    with tempfile.TemporaryDirectory(prefix="trail-") as name:
+        made = _made(case, address, Path(name), False, told)
+        keep.drop(case, {_NEWEST.format(language=language)} & keep.kept(case))
+        keep.put(case, made, _NEWEST.format(language=language))
+    if keep.forgotten(case) != before:  # a person's data were erased while it was made
+        keep.forget(case)
+        case.refresh_from_db()
+        return public(case, address, told)
+    keep.note(case, f"state-{language}", state)
+    keep.note(case, f"covers-{language}", str(case.length))
+    found = keep.opened(case, _NEWEST.format(language=language))
+    assert found is not None
+    return found
+
+
+def full(case: Case, address: str, told: Told = lambda _percent: None) -> IO[bytes]:
+    """The full trail with everything that is not public, in an unnamed file; nothing is kept."""
+    held = tempfile.TemporaryFile(prefix="trail-")  # noqa: SIM115 - the caller closes it
+    with tempfile.TemporaryDirectory(prefix="trail-") as name:
+        made = _made(case, address, Path(name), True, told)
+        with made.open("rb") as source:
+            while part := source.read(2**20):
+                held.write(part)
+    held.seek(0)
+    return held
+
+
+def public_work(job: Job, told: Told) -> None:
+    """Make a public trail in the background; it is then kept."""
+    assert job.case is not None
+    with translation.override(job.params["language"]):
+        public(job.case, job.params["address"], told).close()
+
+
+def full_work(job: Job, told: Told) -> IO[bytes]:
+    """Make a full trail in the background, for the one who asked."""
+    assert job.case is not None
+    with translation.override(job.params["language"]):
+        return full(job.case, job.params["address"], told)
+
+
+def forget(case: Case) -> None:
+    """Throw away every trail of a case and what they are made of; jobs under way stop."""
+    keep.forget(case)
+    for job in Job.objects.filter(case=case, kind__in=("trail", "full_trail")):
+        jobs.drop(job)
+
+
+def _state(case: Case) -> str:
+    """What a kept trail must agree with: the case's end, the log's, and how trails are made."""
+    checkpoint = log.latest()
+    last: Any = case.records.filter(seq=case.length - 1)
+    place = last.values_list("log_index", flat=True).first()
+    # Later checkpoints say nothing more of the case than the first that covers its end.
+    covered = checkpoint is not None and place is not None and place < checkpoint.size
+    head = bytes(case.head).hex() if case.head else ""
+    return f"{case.length} {head} {covered} {_version()} {seal.described()}"
+
+
+@cache
+def _version() -> str:
+    """The hash of all that shapes a trail besides its case."""
+    digest = hashlib.sha256()
+    own = Path(__file__).parent
+    template: Any = get_template("trail/page.html")
+    shown = Path(template.origin.name).parent
+    for path in sorted(path for place in (own, shown) for path in place.glob("*.*")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _made(case: Case, address: str, folder: Path, full: bool, told: Told) -> Path:
+    told(1)
+    reading = chapters.read(case, full=full)
+    work = _Work(case, reading, address, folder, log.latest())
+    pieces = _pieces(work, told)
+    attached = list(_attachments(work))
+    counts, marks = binding.measure(pieces)
+    front, fronted = _front(work, counts, marks, attached)
+    furniture = binding.Furniture(
+        left=f"{case.number}　{_short(case.title)}",
+        right=_("全过程案卷（完整版）") if full else _("全过程案卷"),
+        number=_("第 {n} 页　共 {total} 页"),
+    )
+    bound = folder / "bound.pdf"
+    told(90)
+    binding.bind(
+        front,
+        pieces,
+        _kept_piece(work, f"<p>{furniture.signs}</p>"),
+        bound,
+        furniture=furniture,
+        marks=list(_bookmarks(fronted, counts, marks)),
+        anchors=list(_anchors(fronted, counts, marks)),
+        attached=attached,
+        title=f"{case.title} {_('全过程案卷')}",
+        at=clock.now(),
+    )
+    told(95)
+    done = folder / "trail.pdf"
+    seal.sealed(bound, done, reason=_("全过程案卷 %(number)s") % {"number": case.number})
+    told(100)
+    return done
+
+
+def _short(title: str) -> str:
+    return title if len(title) <= 30 else f"{title[:29]}…"
+
+
+def _pieces(work: _Work, told: Told) -> list[Path]:
+    """The PDF of each piece, from what is kept where it is the public trail."""
+    written = chapters.pieces(work.reading)
+    names = [f"{chapters.key_of(html)}.pdf" for html in written]
+    paths = [work.folder / name for name in names]
+    held = set() if work.reading.full else keep.kept(work.case) & set(names)
+    keep.fetch(work.case, held, work.folder)
+    missing = {
+        path: html
+        for html, name, path in zip(written, names, paths, strict=True)
+        if name not in held
+    }
+    press.press(
+        [(html, path) for path, html in missing.items()],
+        lambda done: told(5 + 80 * done // len(missing)),
+    )
+    if not work.reading.full:
+        for path in missing:
+            keep.put(work.case, path)
+        language = f"pieces-{get_language()}"
+        _drop_old(work.case, language, names)
+    return paths
+
+
+def _drop_old(case: Case, listing: str, names: Sequence[str]) -> None:
+    """Throw away the pieces of the trail before this one that it no longer has."""
+    held = keep.opened(case, listing)
+    before = set()
+    if held is not None:
+        with held:
+            before = set(held.read().decode().split())
+    keep.drop(case, before - set(names))
+    keep.note(case, listing, "\n".join(names))
+
+
+def _kept_piece(work: _Work, body: str) -> Path:
+    """A piece of a few signs that hardly ever changes: the sheet of the page numbers."""
+    html = chapters.page(body, "0")
+    name = f"sheet-{chapters.key_of(html)}.pdf"
+    path = work.folder / name
+    if not work.reading.full and name in keep.kept(work.case):
+        keep.fetch(work.case, [name], work.folder)
+    else:
+        path.write_bytes(press.pressed(html))
+        if not work.reading.full:
+            keep.put(work.case, path)
+    return path
+
+
+def _front(
+    work: _Work,
+    counts: list[int],
+    marks: list[list[binding.Heading]],
+    attached: list[binding.Attached],
+) -> tuple[Path, int]:
+    """The cover and the contents, and how many pages they are."""
+    path = work.folder / "front.pdf"
+    pages = 2
+    while True:
+        path.write_bytes(press.pressed(_front_html(work, pages, counts, marks, attached)))
+        (own,), _marks = binding.measure([path])
+        if own == pages:
+            return path, pages
+        pages = own
+
+
+def _front_html(
+    work: _Work,
+    pages: int,
+    counts: list[int],
+    marks: list[list[binding.Heading]],
+    attached: list[binding.Attached],
+) -> str:
+    case = work.case
+    entries = [
+        {"anchor": name, "title": title.partition("　")[2] or title, "page": page + 1}
+        for name, title, page, _top in _chapter_places(pages, counts, marks)
+    ]
+    root = bytes(work.checkpoint.root).hex() if work.checkpoint else ""
+    return get_template("trail/front.html").render(
+        {
+            "language": get_language(),
+            "title": case.title,
+            "case": case,
+            "full": work.reading.full,
+            "count": len(work.reading.records),
+            "outcome": portal_words.outcome_title(case, "", case.outcome) if case.finished else "",
+            "made": timezone.localtime(clock.now()),
+            "signed": seal.described(),
+            "demo": case.demo,
+            "address": work.address,
+            "qr": _qr(work.address) if work.address else "",
+            "entries": entries,
+            "attached": attached,
+            "checkpoint": work.checkpoint,
+            "root": root,
+        }
+    )
+
+
+def _qr(address: str) -> str:
+    out = io.BytesIO()
+    segno.make(address, error="m").save(out, kind="svg", border=0, scale=4, xmldecl=False)
+    return picture(out.getvalue().decode())
+
+
+def _places(
+    start: int, counts: list[int], marks: list[list[binding.Heading]]
+) -> list[tuple[int, str, int, float]]:
+    found = []
+    for count, headings in zip(counts, marks, strict=True):
+        found += [(h.level, h.title, start + h.page, h.top) for h in headings]
+        start += count
+    return found
+
+
+def _chapter_places(
+    start: int, counts: list[int], marks: list[list[binding.Heading]]
+) -> list[tuple[str, str, int, float]]:
+    first = [place for place in _places(start, counts, marks) if place[0] == 1]
+    return [(f"c{at}", title, page, top) for at, (_l, title, page, top) in enumerate(first, 1)]
+
+
+def _bookmarks(
+    fronted: int, counts: list[int], marks: list[list[binding.Heading]]
+) -> list[tuple[int, str, int, float]]:
+    cover = [(1, _("封面"), 0, 842.0), (1, _("目录"), 1, 842.0)]
+    return cover + _places(fronted, counts, marks)
+
+
+def _anchors(
+    fronted: int, counts: list[int], marks: list[list[binding.Heading]]
+) -> list[tuple[str, int, float]]:
+    return [(name, page, top) for name, _t, page, top in _chapter_places(fronted, counts, marks)]
+
+
+def _attachments(work: _Work) -> list[binding.Attached]:
+    about = {
+        "records.jsonl": _("全部公开记录的原始字节，每行一条，哈希即由此算出"),
+        "disclosures.jsonl": _("与记录一同公开的文字"),
+        "words.json": _("记录代码与文字的对照"),
+        "case.json": _("本案卷的概要"),
+    }
+    if work.reading.full:
+        about["disclosures.jsonl"] = _("全部文字，含不公开的内容")
+    found = [
+        binding.Attached(name, kind, content, about[name], "Source")
+        for name, kind, content in work.reading.attached()
+    ]
+    if work.checkpoint is not None:
+        signed = log.signed_note(work.checkpoint).encode()
+        about_it = _("公开日志的检查点，由日志签名")
+        found.append(binding.Attached("checkpoint", "text/plain", signed, about_it))
+        proofs = "".join(_proofs(work)).encode()
+        about_it = _("每条记录在日志中的包含证明，与检查点合用")
+        found.append(binding.Attached("proofs.jsonl", "application/x-ndjson", proofs, about_it))
+    return found
+
+
+def _proofs(work: _Work) -> list[str]:
+    """A line a record that the checkpoint covers: its place in the log and the path to the root.
+
+    With the checkpoint attached beside it, each line is a C2SP tlog-proof.
+    """
+    assert work.checkpoint is not None
+    size = work.checkpoint.size
+    nodes = merkle.nodes_of_tiles(cache(log.hashes))
+    rows: Any = work.case.records.filter(log_index__lt=size).order_by("seq")
+    found = []
+    for seq, index in rows.values_list("seq", "log_index"):
+        path = [base64.b64encode(h).decode() for h in merkle.inclusion(nodes, index, size)]
+        line = {"seq": seq, "index": index, "path": path}
+        found.append(json.dumps(line, separators=(",", ":")) + "\n")
+    return found
