@@ -258,11 +258,7 @@ def _attach(out: Pdf, file: Attached, at: dt.datetime) -> None:
         mod_date=_pdf_date(at),
         relationship=Name(f"/{file.relationship}"),
     )
-    out.attachments[file.name] = spec
-    held = out.Root.get("/AF")
-    if held is None:
-        out.Root.AF = held = out.make_indirect(Array())
-    held.append(out.attachments[file.name].obj)
+    out.attachments[file.name] = spec  # also in the list of associated files (AF)
 
 
 def _pdf_date(at: dt.datetime) -> str:

@@ -175,7 +175,7 @@ def _fill(chapter: Chapter, context: dict[str, Any], rows: Any, records: list[st
         return
     more = get_template("trail/rows.html")
     for start, part in _sliced(listed):
-        span = {"a": start + 1, "b": start + len(part), "n": len(listed)}
+        span = {"a": start + 1, "b": start + len(part)}
         chapter.blocks.append(more.render({**context, "rows": part, "span": span}))
     for start, part in _sliced(records):
         titled = _titled(start + 1, part, len(records))
@@ -187,8 +187,9 @@ def _titled(start: int, records: list[str], count: int) -> SafeString:
         return SafeString()
     title = _("公开记录")
     if len(records) < count:
-        span = {"a": start, "b": start + len(records) - 1, "n": count}
-        title = _("公开记录第%(a)s至%(b)s条，共%(n)s条") % span
+        # Not how many there are in all: that changes with every record to come.
+        span = {"a": start, "b": start + len(records) - 1}
+        title = _("公开记录（第%(a)s至%(b)s条）") % span
     text = f"<h2>{escape(title)}</h2><div class=records>{''.join(records)}</div>"
     return mark_safe(text)  # noqa: S308 - each line was escaped in `_printed`
 
