@@ -24,7 +24,7 @@ from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext_lazy as _
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from .models.case import StepRun
 from .models.record import Attachment
@@ -81,6 +81,8 @@ def checked(file: UploadedFile, *, pictures_only: bool = False) -> tuple[bytes, 
         if _carries_action(content):
             raise ValidationError(_("PDF文件含有脚本或嵌入的程序，不能接收；请打印为PDF后再上传。"))
         return content, *PDF
+    # WeasyPrint, once imported, lets Pillow take half a picture for a whole one in this process.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         with Image.open(io.BytesIO(content)) as probe:
             kind = probe.format or ""

@@ -176,6 +176,23 @@ def test_the_last_online_vote_counts_and_every_change_is_a_record():
     assert BallotPaper.objects.get(standing=True).choices["1"] == "for"
 
 
+def test_the_form_says_whether_a_vote_changes_an_earlier_one():
+    case = voting(FIVE)
+
+    def advice(number):
+        run = case.runs.get(name="ballot")
+        run.process = case
+        spec = run.step.acts["vote.cast"]
+        doing = acts.Act(case, run, spec, owner(number), clock.now(), payload={})
+        return str(run.step.form_for(spec, doing)(act=doing).advice)
+
+    assert "每户一票" in advice(1)
+    vote(case, owner(1))
+    vote(case, paper(2), serial="A1")
+    assert "以这一次为准" in advice(1)
+    assert "纸质票" in advice(2)
+
+
 def test_a_paper_vote_stands_until_withdrawn_in_writing(settings):
     from django.core.files.uploadedfile import SimpleUploadedFile
 

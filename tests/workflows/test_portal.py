@@ -145,3 +145,29 @@ def test_lists_cost_the_same_with_many_cases(client, estate, address):
     with CaptureQueriesContext(connection) as many:
         client.get(address)
     assert len(many) <= len(few)
+
+
+def test_the_course_gives_terms_and_true_numbers_and_leads_to_the_rest(client, case):
+    acts.perform(case, "write", "task.done", OFFICE, {"text": "甲"})
+    page = client.get("/cases/ERR-2026-0001/").content.decode()
+    assert "时限5日，至2026年6月22日" in page
+    run = case.runs.get(name="write")
+    kept = case.records.filter(run=run).count()
+    assert f"{kept} 条公开记录" in page
+    rows = client.get(f"/cases/ERR-2026-0001/records/?step={run.pk}")
+    assert len(rows.context["rows"]) == kept
+    assert client.get("/cases/ERR-2026-0001/records/?step=999").status_code == 404
+
+
+def test_who_looks_without_an_account_is_told_how_to_take_part(client, estate):
+    from tests.sandbox.opinion_procedures import Needs
+
+    case = acts.open_case(Needs, estate, OFFICE, title="甲")
+    for address in (case.get_absolute_url(), f"{case.get_absolute_url()}steps/{_open(case)}/"):
+        page = client.get(address).content.decode()
+        assert "登录后参与" in page
+        assert "纸质表" in page
+
+
+def _open(case):
+    return next(run.pk for run in case.runs.order_by("-pk") if run.is_open)

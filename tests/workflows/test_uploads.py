@@ -10,7 +10,7 @@ import zlib
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
-from PIL import Image
+from PIL import Image, ImageFile
 
 from workflows import uploads
 
@@ -123,6 +123,13 @@ def test_a_bad_file_is_refused_with_what_to_do(content, words):
     with pytest.raises(ValidationError) as refused:
         uploads.checked(upload(content))
     assert words in refused.value.messages[0]
+
+
+def test_half_a_picture_is_refused_after_a_pdf_was_printed_too(monkeypatch):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # as importing WeasyPrint does
+    with pytest.raises(ValidationError) as refused:
+        uploads.checked(upload(picture("PNG", size=(400, 300))[:60]))
+    assert "照片" in refused.value.messages[0]
 
 
 def test_a_file_beyond_the_limit_is_refused_before_it_is_read(settings):

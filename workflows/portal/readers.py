@@ -309,7 +309,7 @@ def _public_files(case: Case) -> dict[int | None, list[Attachment]]:
 
 def _document(file: Attachment) -> dict[str, Any]:
     return {
-        "title": file.label,
+        "title": words.file_title(file.label),
         "url": file.get_absolute_url(),
         "kind": file.media_type.rsplit("/", 1)[-1].upper(),
         "size": file.size,

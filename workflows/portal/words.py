@@ -9,6 +9,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.formats import date_format
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from .. import counting
@@ -77,6 +78,7 @@ FIELDS: dict[str, Words] = {
     "due_on": _("应于此日前办理"),
     "early": _("提前结束"),
     "ends_on": _("截止日期"),
+    "entries": _("台账条目（记录号）"),
     "entry": _("所指条目"),
     "failed": _("不合格项"),
     "files": _("附件数"),
@@ -156,6 +158,7 @@ FIELDS: dict[str, Words] = {
     "turnout": _("参与情况"),
     "unanswered": _("未答复数"),
     "unit": _("户"),
+    "until": _("保修至"),
     "value": _("数值"),
     "visits": _("走访次数"),
     "voted_area": _("参与表决的面积"),
@@ -298,11 +301,11 @@ def _value(name: str, value: Any, known: Mapping[str, Words]) -> Any:
     if name == "rule":
         return str(_("，")).join(str(known.get(part) or _term(part)) for part in value.split(";"))
     if isinstance(value, str):
-        return known.get(value) or _day(value)
+        return known.get(value) or day_words(value)
     return value
 
 
-def _day(text: str) -> str:
+def day_words(text: str) -> str:
     """A day or moment of ISO 8601 as people read it; other text as it is."""
     day: dt.date | None = None
     moment: dt.datetime | None = None
@@ -328,6 +331,14 @@ def _tally(tally: dict[str, Any]) -> str:
         lines.append(f"{row['label']}{_('：')}{row['value']}{_('，')}{row['needed']}")
     lines += [f"{choice}{_('：')}{amount}" for choice, amount in card["counts"]]
     return "\n".join(str(line) for line in lines)
+
+
+def file_title(label: str) -> str:
+    """The label of a file as people read it; what forms call their files is translated."""
+    name, _space, number = label.rpartition(" ")
+    if name and number.isdecimal():
+        return f"{gettext(name)} {number}"
+    return gettext(label)
 
 
 def money(fen: int) -> str:

@@ -157,7 +157,10 @@ class VoteForm(ActForm):
     def advice(self) -> Words:
         """That a vote may be changed, and whether this one changes one."""
         run = self.act.open_run
-        if self.rows and all(row.papers.filter(standing=True).exists() for row in self.rows):
+        standing = [row.papers.filter(standing=True).first() for row in self.rows]
+        if any(vote is not None and vote.channel == "paper" for vote in standing):
+            return _("您家已经登记了纸质票；要改投，请先到居委会书面申请撤回纸质票。")
+        if standing and None not in standing:
             return _("您家已经投过票；再提交一次，就以这一次为准。")
         return (
             _("每户一票。投票结束前可以改投，以最后一次为准。")

@@ -26,6 +26,18 @@ def role(code: str) -> Any:
 
 
 @register.filter
+def day_words(text: str) -> str:
+    """A day of ISO 8601, as records hold it, in words."""
+    return words.day_words(text)
+
+
+@register.filter
+def file_title(label: str) -> str:
+    """The label of a file as people read it."""
+    return words.file_title(label)
+
+
+@register.filter
 def badge_state(code: str | None) -> str:
     """The state under which a badge shows the answer to an opinion or objection."""
     return {

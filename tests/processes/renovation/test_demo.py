@@ -12,6 +12,7 @@ from processes.renovation import demo
 from workflows import acts, calendars, clock, records
 from workflows.models import Case, Community, Record
 from workflows.parties import Party, directory
+from workflows.portal import words
 
 
 @pytest.fixture(autouse=True)
@@ -24,13 +25,17 @@ def _ground(db, settings):
 
 
 @pytest.mark.slow
-def test_the_demo_has_every_stage_and_every_chain_holds():
+def test_the_demo_has_every_stage_and_every_chain_holds(client):
     today = dt.datetime(2026, 11, 24, 12, tzinfo=clock.SHANGHAI)
     with clock.at(today):
         assert len(list(demo.load(today))) == len(demo.SCENES)
     assert all(case.demo for case in Case.objects.all())
     assert all(records.first_fault(case) is None for case in Case.objects.all())
     assert not Record.objects.filter(at__gt=today + dt.timedelta(days=1)).exists()
+    _in_words()
+    stopped = Case.objects.get(parent=None, outcome="not_shortlisted")
+    page = client.get(stopped.get_absolute_url()).content.decode()
+    assert page.count("（未经过）") == len(stopped.declared.steps()) - 3  # 摸底、申请、联合审查
     outcomes = set(Case.objects.filter(parent=None).values_list("outcome", flat=True))
     assert {"", "completed", "not_shortlisted"} <= outcomes
     assert Case.objects.filter(suspended_at__isnull=False).exists()
@@ -38,6 +43,17 @@ def test_the_demo_has_every_stage_and_every_chain_holds():
     with clock.at(today):
         assert list(demo.load(today)) == []
     assert Record.objects.count() == before
+
+
+def _in_words():
+    """No field of any record is shown under the name that the programme gives it."""
+    bare = {
+        (record.act, str(label))
+        for record in Record.objects.select_related("case").prefetch_related("disclosures")
+        for label, _value in words.body_lines(record.case, record)
+        if str(label).isascii()
+    }
+    assert bare == set()
 
 
 def test_a_database_with_real_cases_is_left_alone(settings):
