@@ -404,6 +404,12 @@ def open_case(
                 before = Record.objects.filter(key=key, seq=0).select_related("case").first()
                 if before is not None:
                     return before.case
+            if procedure.one_at_a_time and parent is None:
+                here = Case.objects.filter(procedure=procedure.code, community=community)
+                running = here.filter(finished__isnull=True).values_list("number", flat=True)[:1]
+                for number in running:
+                    message = _("该小区已有正在办理的同一事项（%(number)s）。") % {"number": number}
+                    raise Refused("duplicate", message)
             settled = procedure.checked_params(params or {})
             series.last += 1
             series.save(update_fields=["last"])

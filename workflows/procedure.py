@@ -58,6 +58,8 @@ class Procedure(Flow):
     community_kinds: ClassVar[tuple[str, ...]] = ("estate",)
     listed: ClassVar[bool] = True
     """Whether people may open it on its own; a child procedure is opened by a step."""
+    one_at_a_time: ClassVar[bool] = False
+    """Whether a place may have only one open case of it (an estate is renovated once at a time)."""
     subject_form: ClassVar[Any] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -37,6 +37,7 @@ class Renovation(Procedure):
     summary = _("问需、问计、问效：改不改、改什么、改得怎么样，由居民说了算。")
     opened_by = OFFICE
     overseers = OFFICE
+    one_at_a_time = True
 
     opening = Opening().Next(this.survey)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import segno
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
@@ -29,6 +30,7 @@ from ..parties import Party, directory
 from ..steps.answers import following
 from ..steps.base import Step
 from ..steps.matters import CaseActs
+from ..steps.opinion import Keys
 from . import dates, readers, words
 from .viewer import RESIDENTS, Offer, Viewer
 from .views import context, find_case
@@ -112,6 +114,10 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
     except acts.Refused:
         return redirect(f"/cases/{number}/steps/{offer.run.pk if offer.run else 0}/")
     initial = offer.step.prefill(doing, request.GET)
+    if not posted and form_class and _nothing_chosen(form_class, initial):
+        messages.warning(request, _("请先勾选要办理的条目。"))
+        place = f"steps/{offer.run.pk}/" if offer.run else ""
+        return redirect(f"{case.get_absolute_url()}{place}")
     data, files = (request.POST, request.FILES) if posted else (None, None)
     form = form_class(data, files, act=doing, initial=initial) if form_class else None
     paper_form = PaperForm(data, case=case) if offer.paper else None
@@ -142,6 +148,7 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
             step=offer.step,
             spec=offer.spec,
             offer=offer,
+            title=offer.step.act_title(offer.spec, sent),
             form=form,
             paper_form=paper_form,
             members=members,
@@ -159,6 +166,12 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
         ),
         status=422 if posted else 200,
     )
+
+
+def _nothing_chosen(form_class: type[forms.Form], initial: dict[str, Any]) -> bool:
+    """Whether a form is about rows of a list, and none of them was marked."""
+    lists = [name for name, bound in form_class.base_fields.items() if isinstance(bound, Keys)]
+    return bool(lists) and not any(initial.get(name) for name in lists)
 
 
 def _meant(request: HttpRequest, offer: Offer) -> Party:
@@ -401,6 +414,7 @@ def open_case(request: HttpRequest, code: str) -> HttpResponse:
                 title=form.cleaned_data["title"],
                 params=form.chosen(declared),
                 key=f"{request.user.pk}:{key}" if key else "",
+                demo=bool(getattr(settings, "DEMO", False)),
             )
         except acts.Refused as refused:
             form.add_error(None, str(refused))

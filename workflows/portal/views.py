@@ -111,6 +111,7 @@ def step_detail(request: HttpRequest, number: str, run_id: int) -> HttpResponse:
             page=page,
             viewer=viewer,
             handles=handles,
+            answers=bool(viewer.roles.intersection(step.by)),
             desk=step.desk(run, viewer.roles, request.GET) if handles else {},
             buttons=viewer.buttons(run, step),
             unmet=step.unmet(run) if run.is_open else [],

@@ -354,6 +354,10 @@ class Step(Node):
         """The buttons of an act: query string and words; more than one where an act has kinds."""
         return [("", spec.title)]
 
+    def act_title(self, spec: ActSpec, query: Any) -> Words:
+        """What the page of an act is called; `query` is what it was asked for, or sent."""
+        return spec.title
+
     def prefill(self, doing: Act, query: Any) -> dict[str, Any]:
         """What the form of an act begins with; `query` is the page's query string (a QueryDict)."""
         return {name: query.get(name) for name in query if name != "paper"}

@@ -428,6 +428,7 @@ class Consultation(Answering):
         """Unanswered opinions in clear, and the households still to visit; both querysets."""
         return {
             "unanswered": self.unanswered(run).select_related("record"),
+            "alike": self.alike(run),
             "unaccounted": self.unaccounted(run) if self.each_household else None,
             "unmet": self.unmet(run),
             **(self._to_visit(run, query) if self.each_household else {}),
@@ -448,7 +449,7 @@ class Consultation(Answering):
         """A visit begins with the household's room, from its key, and with today."""
         begun = super().prefill(doing, query)
         if doing.spec.name == "household.visited":
-            begun["on"] = timezone.localdate(doing.at)
+            begun["on"] = timezone.localdate(doing.at).isoformat()
             for member in directory().members("households", doing.case.community):
                 if member.key == begun.get("household"):
                     begun["household"] = member.label

@@ -236,6 +236,15 @@ class Ledger(Step):
             if roles.intersection(kind.by) and kind.code != self.dues
         ]
 
+    def act_title(self, spec: ActSpec, query: Any) -> Words:
+        """The kind that is entered, or the move that is made."""
+        kind = self.kinds.get(str(query.get("kind", "")))
+        if spec.name == "entry.added" and kind is not None:
+            return _("登记%(kind)s") % {"kind": kind.title}
+        moves = {move.name: move.title for each in self.kinds.values() for move in each.moves}
+        to = str(query.get("to", ""))
+        return moves.get(to, spec.title) if spec.name == "entry.moved" else spec.title
+
     # --- acts
     def entry_form(self, doing: Act) -> type[EntryForm]:
         """The form of the kind that is meant."""

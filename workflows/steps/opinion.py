@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.db import models
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField, transition
 
@@ -297,6 +297,12 @@ class Answering(Step):
         """The opinions of a run that wait for a reply, the oldest first."""
         return self.scope(run.process, run).filter(life="submitted").order_by("pk")
 
+    def alike(self, run: StepRun) -> list[dict[str, Any]]:
+        """Unanswered opinions on the same item to the same effect: `item`, `stance`, `n`."""
+        groups = self.unanswered(run).exclude(item="").order_by("item", "stance")
+        counts = groups.values("item", "stance").annotate(n=Count("pk"))
+        return [{**row} for row in counts if row["n"] > 1]
+
     def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:
         """The opinions to answer."""
         count = self.unanswered(run).count() if roles.intersection(self.by) else 0
@@ -321,9 +327,13 @@ class Answering(Step):
 
     def _picked(self, run: StepRun | None, query: Any) -> list[Opinion]:
         keys = [int(k) for k in query.getlist("opinions")[:AT_ONCE] if k.isdecimal()]
-        if run is None or not keys:
+        if run is None:
             return []
-        picked = self.scope(run.process, run).filter(pk__in=keys, life="submitted")
+        picked = self.scope(run.process, run).filter(life="submitted")
+        if query.get("item"):
+            picked = picked.filter(item=query["item"], stance=query.get("stance", ""))[:AT_ONCE]
+        else:
+            picked = picked.filter(pk__in=keys)
         return list(picked.select_related("record").prefetch_related("record__files"))
 
     @act("opinion.replied", title=_("答复意见"), by="by", form=ReplyForm, button=False)
@@ -341,6 +351,11 @@ class Answering(Step):
                 "count": len(done)
             }
             raise refuse(message, field="opinions", code="duplicate")
+        if len({(opinion.item, opinion.stance) for opinion in opinions}) > 1:
+            raise refuse(
+                _("所选意见针对不同的项目或者态度不同，不能用同一答复，请分开答复。"),
+                field="opinions",
+            )
         doing.form.check_public(opinions)
         reply = self.write_reply(doing, doing.data["outcome"])
         for opinion in opinions:

@@ -54,7 +54,7 @@ __all__ = ["Objection", "Posting", "Publicity"]
 class PostingForm(ActForm):
     """Where the notice was put up, with one photo for each place, in the same order."""
 
-    places = forms.MultipleChoiceField(label=_("张贴地点"))
+    places = forms.MultipleChoiceField(label=_("张贴地点"), widget=forms.CheckboxSelectMultiple)
     photos = UploadField(
         label=_("张贴照片"),
         help_text=_("每处一张，顺序与地点一致。"),
@@ -68,7 +68,11 @@ class PostingForm(ActForm):
         step: Publicity = self.act.open_run.step
         self.rows = {row.place: row for row in step.places(self.act.open_run)}
         field: Any = self.fields["places"]
-        field.choices = [(row.place, row.label) for row in self.rows.values()]
+        hung = _("%(place)s（已张贴）")
+        field.choices = [
+            (row.place, hung % {"place": row.label} if row.posted_at else row.label)
+            for row in sorted(self.rows.values(), key=lambda row: row.posted_at is not None)
+        ]
 
     def clean(self) -> dict[str, Any]:
         """As many photos as places."""
@@ -366,7 +370,10 @@ class Publicity(Answering):
         return Written({"reason": doing.data["reason"]}, outcome="upheld")
 
     def prefill(self, doing: Act, query: Any) -> dict[str, Any]:
-        """A decision begins with the chosen objections and the first one's text, masked."""
+        """A decision begins with the chosen objections and the first one's text, masked; a posting
+        with the place whose photo it is."""
+        if doing.spec.name == "notice.posted":
+            return {"places": query.getlist("places")}
         if doing.spec.name != "objection.decided":
             return super().prefill(doing, query)
         picked = self._chosen(doing.run, query)
@@ -491,6 +498,7 @@ class Publicity(Answering):
         """Undecided objections and unanswered late opinions, in clear; both querysets."""
         return {
             "undecided": self.undecided(run).select_related("record"),
+            "posts": run.is_open and (roles is None or bool(roles & {*self.by})),
             "unanswered": self.unanswered(run).select_related("record"),
             "unmet": self.unmet(run),
         }

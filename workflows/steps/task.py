@@ -106,6 +106,10 @@ class Task(Step):
         run.save(update_fields=["data"])
         return Written({**body, "outcome": outcome}, private, outcome=outcome)
 
+    def act_title(self, spec: ActSpec, query: Any) -> Words:
+        """A task is called what it is about."""
+        return self.title
+
     def prefill(self, doing: Act, query: Any) -> dict[str, Any]:
         """What was written last time, for the fields that the form `keeps`."""
         begun = super().prefill(doing, query)

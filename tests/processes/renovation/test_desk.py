@@ -318,3 +318,84 @@ def test_a_late_opinion_is_answered_even_after_the_case(place, told):
     assert not Opinion.objects.filter(life="submitted").exists()
     with pytest.raises(acts.Refused):
         acts.perform(story.case.pk, "case", "opinion.submitted", party, {"text": "还有一处错。"})
+
+
+def test_like_opinions_are_answered_at_once_and_unlike_ones_not(place, told):
+    story = told("ask_needs")
+    for number, item in enumerate(("roof", "roof", "roof", "lifts")):
+        said = {"item": item, "stance": "want", "text": f"希望尽快办（{number}）。"}
+        acts.perform(story.case.pk, "ask_needs", "opinion.submitted", story.resident(number), said)
+    committee = place.client("residents_committee")
+    run = story.run("ask_needs")
+    reply = f"/cases/{story.case.number}/do/ask_needs/opinion.replied/"
+    shown = page(committee, f"/cases/{story.case.number}/steps/{run.pk}/")
+    assert "opinion.replied/?item=roof&amp;stance=want" in shown
+    assert "item=lifts" not in shown
+    form = committee.get(f"{reply}?item=roof&stance=want").context["form"]
+    roofs = list(Opinion.objects.filter(item="roof").values_list("pk", flat=True))
+    assert form.initial["opinions"] == roofs
+    answer = {"outcome": "adopted", "public_text": "希望尽快办。", "reason": "已列入改造内容。"}
+    mixed = {**answer, "opinions": list(Opinion.objects.values_list("pk", flat=True))}
+    assert "不能用同一答复" in committee.post(reply, mixed).content.decode()
+    assert committee.post(reply, {**answer, "opinions": roofs}).status_code == 302
+    assert Opinion.objects.filter(life="replied").count() == 3
+
+
+def test_an_estate_is_renovated_once_at_a_time(place, told):
+    story = told("survey")
+    office = place.client("office")
+    again = {
+        "community": place.estate.community.code,
+        "title": "又一次",
+        "joint_review__term": 10,
+        "ask_needs__term": 15,
+        "ask_plans__term": 7,
+        "ask_results__term": 15,
+    }
+    response = office.post("/procedures/renovation/open/", again)
+    assert story.case.number in response.content.decode()
+    assert Case.objects.count() == 1
+    ended = {"finished": clock.now(), "outcome": "unqualified"}
+    Case.objects.filter(pk=story.case.pk).update(**ended)
+    assert office.post("/procedures/renovation/open/", again).status_code == 302
+
+
+def test_with_nothing_marked_one_is_sent_back_and_told(place, told):
+    story = told("ask_needs")
+    path = f"/cases/{story.case.number}/do/ask_needs/opinion.replied/"
+    response = place.client("residents_committee").get(path, follow=True)
+    assert "/steps/" in response.redirect_chain[0][0]
+    assert "请先勾选" in response.content.decode()
+
+
+def test_each_stairwell_has_a_posting_page_of_its_own(place, told):
+    story = told("design_publicity")
+    run = story.run("design_publicity")
+    committee = place.client("residents_committee")
+    shown = page(committee, f"/cases/{story.case.number}/steps/{run.pk}/")
+    first = run.postings.first()
+    link = f"/cases/{story.case.number}/do/design_publicity/notice.posted/"
+    assert f"{link}?places=stairwell%3A" in shown
+    sent = {"places": [first.place], "photos": [story.picture()]}
+    assert committee.get(link, {"places": first.place}).context["form"]["places"].initial == [
+        first.place
+    ]
+    assert committee.post(link, sent).status_code == 302
+    first.refresh_from_db()
+    assert first.photo.label == first.label
+    assert "（已张贴）" in page(committee, link)
+    assert "?places=" not in page(
+        place.client("auditor"), f"/cases/{story.case.number}/steps/{run.pk}/"
+    )
+
+
+def test_an_auditor_reads_what_waits_and_is_offered_nothing(place, told):
+    story = told("ask_needs")
+    said = {"item": "roof", "stance": "want", "text": "希望尽快办。"}
+    acts.perform(story.case.pk, "ask_needs", "opinion.submitted", story.resident(0), said)
+    path = f"/cases/{story.case.number}/steps/{story.run('ask_needs').pk}/"
+    shown = page(place.client("auditor"), path)
+    assert "希望尽快办。" in shown
+    assert "答复所选" not in shown
+    assert "/do/" not in shown.split("<main")[1]
+    assert "答复所选" in page(place.client("residents_committee"), path)
