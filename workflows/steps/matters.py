@@ -79,7 +79,9 @@ class CaseActs(Answering):
         self.app_name = CASE
 
     def allowed(self, spec: ActSpec, case: Case) -> Roles:
-        """Overseers of the procedure; who may speak and who answers at its steps."""
+        """Overseers of the procedure; who may speak and who answers at its steps; else as named."""
+        if not isinstance(spec.by, str):
+            return tuple(spec.by)
         asking = [step for step in case.declared.steps() if step.kind in ASKING]
         if spec.by == "overseers":
             return case.declared.overseers
