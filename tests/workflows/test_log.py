@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 import signal
 import threading
 
@@ -15,6 +16,7 @@ from tlog_scales import backend, reader, signing
 
 from sanwen import client as log_client
 from sanwen import merkle, note, witness
+from sanwen.verify import Trust, verify
 from tests.sandbox.core_procedures import Errand
 from tests.sandbox.directory import SandboxDirectory
 from tests.workflows.test_concurrency import finish, start
@@ -420,3 +422,73 @@ def test_our_own_reader_reads_it(case, live_server):
     lines = Record.objects.order_by("log_index").values_list("canonical", flat=True)
     assert [r.decode() for r in log_client.records(fetch, found.size)] == list(lines)
     assert len(list(log_client.records(fetch, found.size, start=280))) == found.size - 280
+
+
+# --- anyone's verifier -------------------------------------------------------------------------
+
+
+def codes(result) -> list[str]:
+    return [line.code for line in result.lines]
+
+
+def test_the_verifier_finds_the_site_s_own_log_sound_through_growth_and_new_keys(
+    case, live_server, tmp_path
+):
+    trust = Trust(state=tmp_path / "seen.json")
+    for hour, count in enumerate((1, 300, 20)):
+        moment = NOON + dt.timedelta(hours=hour)
+        grow(case, count, moment)
+        with clock.at(moment):
+            log.integrate()
+        result = verify(live_server.url, trust, now=moment)
+        assert result.status == 0, [line.text("en") for line in result.lines]
+    first_key = log.verifiers()[0]
+    with clock.at(moment):
+        call_command("log_key", "rotate")
+    grow(case, 2, moment)
+    with clock.at(moment):
+        log.integrate()
+    for each in (trust, Trust([first_key]), Trust([log.signer().verifier])):
+        result = verify(live_server.url, each, now=moment)
+        assert result.status == 0, [line.text("en") for line in result.lines]
+        assert {"root_holds", "cases_hold", "times_hold"} <= set(codes(result))
+
+
+def test_the_verifier_sees_what_was_done_in_the_database(case, live_server):
+    grow(case, 20)
+    with clock.at(NOON):
+        log.integrate()
+    key = Trust([log.signer().verifier])
+    record = Record.objects.get(log_index=9)
+    before = record.canonical
+    for changed in (before.replace("office", "owner"), before.replace('"seq":', '"seq": ')):
+        Record.objects.filter(pk=record.pk).update(canonical=changed)
+        found = verify(live_server.url, key).first_fault
+        assert (found.code, found.about) == ("leaf_wrong", {"index": 9})
+    Record.objects.filter(pk=record.pk).update(canonical=before)
+    assert verify(live_server.url, key).status == 0
+
+
+def test_a_backlog_taken_in_by_parts_tells_no_time_before_its_end(case, live_server):
+    grow(case, 30)
+    with clock.at(NOON + dt.timedelta(hours=5)):
+        while log.integrate(limit=7):
+            pass
+    assert verify(live_server.url, Trust([log.signer().verifier])).status == 0
+    own = log.signer().verifier
+    told = [note.Note.parse(c.note).cosigned_at(own) for c in Checkpoint.objects.order_by("size")]
+    assert told[:-1] == [None] * (len(told) - 1)
+    assert told[-1] is not None
+
+
+def test_checkpoints_are_listed_in_pages(case, client, monkeypatch):
+    monkeypatch.setattr(log, "PAGE", 2)
+    for _ in range(5):
+        grow(case, 1)
+        log.integrate()
+    sizes = []
+    start = 0
+    while page := client.get(f"/log/checkpoints/{start}").content.decode().splitlines():
+        sizes += [json.loads(line)["size"] for line in page]
+        start = sizes[-1] + 1
+    assert sizes == [3, 4, 5, 6, 7]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
@@ -33,6 +35,22 @@ def checkpoint(request: HttpRequest) -> HttpResponse:
     if newest is None:
         return plain("the log has no checkpoint yet\n", BRIEFLY, status=404)
     return plain(log.signed_note(newest), BRIEFLY)
+
+
+@require_GET
+@ratelimit(key="ip", rate="600/m", block=True)
+def checkpoints(request: HttpRequest, start: int = 0) -> HttpResponse:
+    """The checkpoints from size `start` on, one JSON object a line: ``size``, ``note``.
+
+    A page of them: the next begins after the last size; behind the newest one it is empty.
+    """
+    lines = (
+        json.dumps({"size": row.size, "note": log.signed_note(row)}, ensure_ascii=False) + "\n"
+        for row in log.checkpoints(start)
+    )
+    response = plain("".join(lines), BRIEFLY)
+    response["Content-Type"] = "application/x-ndjson; charset=utf-8"
+    return response
 
 
 @require_GET

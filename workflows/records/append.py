@@ -63,12 +63,13 @@ def pseudonym(case: Case, party_key: str) -> str:
     return alias.name
 
 
-# What a body may say in the hashed bytes: codes, numbers, dates, digests, numbers of cases.
+# What a body may say in the hashed bytes: codes, numbers, dates, digests, numbers of cases, keys.
 _CODE = re.compile(
     r"[a-z][a-z0-9]*(?:[_.][a-z0-9]+)*"
     r"|-?[0-9]{1,6}|-?[0-9]{1,14}\.[0-9]{1,2}|[0-9]{1,9}/[0-9]{1,9}|[0-9]{1,4}[a-z]{1,3}|<[0-9]"
     r"|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?(?:\+[0-9]{2}:[0-9]{2})?)?"
     r"|[0-9a-f]{64}|[A-Z]{2,10}-[0-9]{4}-[0-9]{4,9}"
+    r"|[a-z0-9.:/_-]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]{43,44}={0,2}"  # a verifier key of the log
 )
 
 

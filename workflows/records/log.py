@@ -169,7 +169,10 @@ def _integrate(head: LogHead, key: Signer, limit: int = BATCH) -> int:
     root = merkle.root(merkle.nodes_of_tiles(tiles.get), head.size)
     now = clock.now()
     text = note.Checkpoint(key.name, head.size, root).text
-    signed = f"{text}\n{key.sign(text)}{key.cosign(text, int(now.timestamp()))}"
+    # The cosignature tells the time: what the checkpoint does not hold was entered after it. That
+    # is not so while records wait that came before.
+    told = key.cosign(text, int(now.timestamp())) if len(rows) < limit else ""
+    signed = f"{text}\n{key.sign(text)}{told}"
     Checkpoint.objects.create(size=head.size, root=root, at=now, note=signed)
     return len(rows)
 
@@ -266,8 +269,18 @@ def latest() -> Checkpoint | None:
 
 def signed_note(checkpoint: Checkpoint) -> str:
     """A checkpoint with the log's signature and the cosignatures of witnesses."""
-    lines = checkpoint.cosignatures.order_by("name").values_list("line", flat=True)
-    return str(checkpoint.note) + "".join(lines)
+    rows = sorted(checkpoint.cosignatures.all(), key=lambda row: row.name)
+    return str(checkpoint.note) + "".join(row.line for row in rows)
+
+
+PAGE = 1000
+"""Checkpoints on one page of the list of all."""
+
+
+def checkpoints(start: int) -> list[Checkpoint]:
+    """The checkpoints from size `start` on, smallest first, a page of them."""
+    found = Checkpoint.objects.filter(size__gte=start).prefetch_related("cosignatures")
+    return list(found.order_by("size")[:PAGE])
 
 
 def hashes(level: int, number: int) -> bytes:
