@@ -115,7 +115,7 @@ def _voting(story: Story) -> None:
         },
     )
     story.wait_for("owner_ballot")
-    story.vote("owner_ballot", share=6)
+    story.vote("owner_ballot", share=6, begin=len(RESIDENTS))  # theirs are still to come
 
 
 def _standing(story: Story) -> None:

@@ -357,18 +357,20 @@ class Story:
         )
         self.wait(days=1)
 
-    def vote(self, step: str, *, against: int = 5, share: int = 9) -> None:
-        """Nine in ten vote on paper, every `against`-th of them against."""
+    def vote(self, step: str, *, against: int = 5, share: int = 9, begin: int = 0) -> None:
+        """Nine in ten vote on paper, every `against`-th of them against; not the first `begin`."""
         run = self.run(step)
         numbers = run.questions.count()
         voted = set()
         for number, member in enumerate(self.households):
-            if number % 10 >= share:
+            if number >= begin and number % 10 >= share:
                 continue
             row = run.roll.filter(ways__party_key=member.key).first()
             if row is None or row.pk in voted:
                 continue
             voted.add(row.pk)
+            if number < begin:
+                continue
             choice = "against" if against and number % (against * 2) == 1 else "for"
             data = {f"q{n}": choice for n in range(1, numbers + 1)}
             party = Party("owner", member.key, self.cast.committee, via="paper")
