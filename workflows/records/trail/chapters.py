@@ -31,6 +31,9 @@ from . import words
 SLICE = 100
 """Records, opinions or entries in one piece: some ten pages, made in a fraction of a second."""
 
+SHORT = 28
+"""Lines of so many signs stand side by side."""
+
 
 @dataclass(slots=True)
 class Chapter:
@@ -122,9 +125,16 @@ def _disclosures(case: Case, full: bool) -> dict[int, list[str]]:
 
 
 def _printed(lines: list[str]) -> str:
-    head, *rest, hashed = (escape(line, quote=False) for line in lines)
-    body = "\n".join(rest)
-    return f"<h3>{head}</h3><p>{body}</p><p class=h>{hashed}</p>"
+    """A record's lines as HTML: short ones side by side, for each line of print costs."""
+    title, who, *rest, hashed = (escape(line, quote=False) for line in lines)
+    body = ""
+    beside = False
+    for line in rest:
+        short = len(line) <= SHORT
+        body += ("　" if short and beside else "\n") + line if body else line
+        beside = short
+    body = f"{body}\n{hashed}" if body else hashed
+    return f"<h3>{title}　{who}</h3><p>{body}</p>"
 
 
 def _chapters(case: Case, by_run: dict[int | None, list[str]]) -> Iterator[Chapter]:

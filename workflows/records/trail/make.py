@@ -240,7 +240,8 @@ def _front(
 ) -> tuple[Path, int]:
     """The cover and the contents, and how many pages they are."""
     path = work.folder / "front.pdf"
-    pages = 2
+    # The contents hold the numbers of pages that they themselves move: guess, and look.
+    pages = 3 if len(attached) + sum(m.level == 1 for own in marks for m in own) > 18 else 2
     while True:
         path.write_bytes(press.pressed(_front_html(work, pages, counts, marks, attached)))
         (own,), _marks = binding.measure([path])
@@ -349,7 +350,8 @@ def _proofs(work: _Work) -> list[str]:
     """
     assert work.checkpoint is not None
     size = work.checkpoint.size
-    nodes = merkle.nodes_of_tiles(cache(log.hashes))
+    # Neighbours in the log share most of their paths.
+    nodes = cache(merkle.nodes_of_tiles(cache(log.hashes)))
     rows: Any = work.case.records.filter(log_index__lt=size).order_by("seq")
     found = []
     for seq, index in rows.values_list("seq", "log_index"):

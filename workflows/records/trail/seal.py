@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -98,7 +98,7 @@ def sealed(source: Path, target: Path, *, reason: str) -> None:
 def _demo_files(folder: Path) -> tuple[str, str]:
     """The demo's own key and certificate, made on first use."""
     if not folder.exists():
-        key = rsa.generate_private_key(public_exponent=65537, key_size=3072)
+        key = ec.generate_private_key(ec.SECP256R1())
         secret = key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
@@ -116,7 +116,7 @@ def _demo_files(folder: Path) -> tuple[str, str]:
     return str(folder / "key.pem"), str(folder / "certificate.pem")
 
 
-def _demo_certificate(key: rsa.RSAPrivateKey) -> bytes:
+def _demo_certificate(key: ec.EllipticCurvePrivateKey) -> bytes:
     name = x509.Name(
         [
             x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
