@@ -149,17 +149,12 @@ def compare(count: int) -> None:
             f"{count:>6} records: cold {seconds:.2f} s, {seconds / count * 1000:.2f} ms a record; "
             f"Chromium {browser:.2f} s, ratio {seconds / browser:.2f}; "
             f"one more {float(more[0]):.2f} s, {float(more[0]) / seconds:.2f} of cold; "
-            f"memory {memory[0]} MB and {press_workers()} x {memory[1]} MB beside; "
+            f"memory {memory[0]} MB and {memory[1]} MB in each helper; "
             f"{int(cold[3]) / 2**20:.1f} MB",
             flush=True,
         )
     finally:
         shutil.rmtree(folder)
-
-
-def press_workers() -> int:
-    """How many processes print beside the one that joins."""
-    return min(2, os.cpu_count() or 1)
 
 
 PARTS = {"fill": lambda count: fill(int(count)), "grow": grow, "make": make, "html": html}

@@ -16,13 +16,14 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 import pikepdf
 
 SMALL = 3
-"""So many pieces are made in this process: starting another one takes as long."""
-WORKERS = max(1, min(2, os.cpu_count() or 1))
+"""So many pieces are made in this process alone: starting another one takes as long."""
+HELPERS = max(0, min(3, (os.cpu_count() or 1) - 1))
+"""Processes that print beside this one."""
 
 Told = Callable[[int], None]
 
@@ -76,35 +77,38 @@ def _absorb(line: pikepdf.Object, mark: int, lines: pikepdf.Array) -> None:
 
 
 def press(pieces: Sequence[tuple[str, Path]], told: Told = lambda _done: None) -> None:
-    """Make each piece's HTML the PDF at its path; `told` hears how many are done."""
-    if len(pieces) <= SMALL:
-        for done, (html, path) in enumerate(pieces, 1):
-            path.write_bytes(pressed(html))
-            told(done)
-        return
-    waiting: SimpleQueue[tuple[str, Path] | None] = SimpleQueue()
+    """Make each piece's HTML the PDF at its path; `told` hears how many are done.
+
+    This process prints too, so that it never only waits for another one to start.
+    """
+    waiting: SimpleQueue[tuple[str, Path]] = SimpleQueue()
     for piece in pieces:
         waiting.put(piece)
-    count = min(WORKERS, len(pieces))
-    for _ in range(count):
-        waiting.put(None)
     finished: SimpleQueue[BaseException | None] = SimpleQueue()
-    with ThreadPoolExecutor(count) as pool:
-        for _ in range(count):
+    helpers = HELPERS if len(pieces) > SMALL else 0
+    with ThreadPoolExecutor(max(1, helpers)) as pool:
+        for _ in range(helpers):
             pool.submit(_feed, waiting, finished)
-        for done in range(1, len(pieces) + 1):
-            failure = finished.get()
-            if failure is not None:
-                while not waiting.empty():
-                    waiting.get()
-                for _ in range(count):
-                    waiting.put(None)
-                raise PressFailed(str(failure)) from failure
-            told(done)
+        done = 0
+        try:
+            while done < len(pieces):
+                try:
+                    html, path = waiting.get_nowait()
+                except Empty:
+                    failure = finished.get()
+                    if failure is not None:
+                        raise PressFailed(str(failure)) from failure
+                else:
+                    path.write_bytes(pressed(html))
+                done += 1
+                told(done)
+        finally:
+            while not waiting.empty():  # whoever still prints ends after this piece
+                waiting.get()
 
 
 def _feed(
-    waiting: SimpleQueue[tuple[str, Path] | None], finished: SimpleQueue[BaseException | None]
+    waiting: SimpleQueue[tuple[str, Path]], finished: SimpleQueue[BaseException | None]
 ) -> None:
     try:
         with subprocess.Popen(  # noqa: S603 - this module, with paths of our own making
@@ -115,8 +119,11 @@ def _feed(
         ) as process:
             assert process.stdin is not None
             assert process.stdout is not None
-            while (piece := waiting.get()) is not None:
-                html, path = piece
+            while True:
+                try:
+                    html, path = waiting.get_nowait()
+                except Empty:
+                    break
                 source = path.with_suffix(".html")
                 source.write_text(html, encoding="utf-8")
                 process.stdin.write(f"{source}\t{path}\n")
