@@ -7,7 +7,7 @@ a `Directory`, which the deployment names in ``settings.SANWEN_DIRECTORY``.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -65,6 +65,11 @@ class Directory(Protocol):
 
     def parties_of(self, user: Any, community: Community, at: dt.datetime) -> Sequence[Party]:
         """Every capacity in which `user` may act in `community` at that moment."""
+        ...
+
+    def parties_everywhere(self, user: Any, at: dt.datetime) -> Mapping[int, Sequence[Party]]:
+        """The same for every community where the account has any, by the community's primary key;
+        a constant number of queries."""
         ...
 
     def holds(self, party: Party, community: Community, at: dt.datetime) -> bool:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from workflows.counting import RollUnit
@@ -29,13 +29,42 @@ from .models import (
 TYPISTS = ("residents_committee", "office")
 SEES_ALL = ("office", "residents_committee", "auditor", "moderator", "admin")
 RESIDENTS = ("household", "owner")
+DEEPEST = 5
+"""How many communities, one within another, a role may reach through."""
+
+
+def _roles(user: Any, on: dt.date) -> QuerySet[Role]:
+    return (
+        Role.objects.filter(serving(on), person_id=user.pk)
+        .select_related("office", "committee")
+        .order_by("pk")
+    )
+
+
+def _memberships(user: Any, on: dt.date) -> QuerySet[HouseholdMember]:
+    return (
+        HouseholdMember.objects.filter(active(on), person_id=user.pk)
+        .select_related("household__unit__stairwell__building__estate")
+        .order_by("household__unit__order", "pk")
+    )
+
+
+def _serving_party(role: Role) -> Party:
+    key = f"person:{role.person_id}"
+    return Party(role.role, key, role.person_id, role.label, seat=role.seat)
+
+
+def _resident_parties(member: HouseholdMember) -> list[Party]:
+    unit = member.household.unit
+    roles = RESIDENTS if member.owns else RESIDENTS[:1]
+    return [Party(role, f"household:{unit.pk}", member.person_id, unit.label) for role in roles]
 
 
 def _upwards(community: Community) -> list[int]:
     """The community and those that it belongs to; an office serves all below it."""
     found = [community.pk]
     here = community
-    while here.parent_id is not None and here.parent is not None and len(found) < 5:
+    while here.parent_id is not None and here.parent is not None and len(found) < DEEPEST:
         here = here.parent
         found.append(here.pk)
     return found
@@ -56,24 +85,35 @@ class CommunityDirectory:
         if not user.is_active:
             return []
         on = _day(at)
-        parties = [
-            Party(role.role, f"person:{user.pk}", user.pk, role.label, seat=role.seat)
-            for role in Role.objects.filter(
-                serving(on), person_id=user.pk, community__in=_upwards(community)
-            )
-            .select_related("office", "committee")
-            .order_by("pk")
-        ]
-        members = HouseholdMember.objects.filter(
-            active(on),
-            person_id=user.pk,
-            household__unit__stairwell__building__estate__community=community,
-        ).select_related("household__unit__stairwell__building")
-        for member in members.order_by("household__unit__order", "pk"):
-            unit = member.household.unit
-            for role in RESIDENTS if member.owns else RESIDENTS[:1]:
-                parties.append(Party(role, f"household:{unit.pk}", user.pk, unit.label))
+        roles = _roles(user, on).filter(community__in=_upwards(community))
+        members = _memberships(user, on).filter(
+            household__unit__stairwell__building__estate__community=community
+        )
+        parties = [_serving_party(role) for role in roles]
+        for member in members:
+            parties += _resident_parties(member)
         return list(dict.fromkeys(parties))
+
+    def parties_everywhere(self, user: Any, at: dt.datetime) -> dict[int, list[Party]]:
+        """By the community's primary key: where the account serves, in all below it, and where it
+        lives; three queries."""
+        if not user.is_active:
+            return {}
+        on = _day(at)
+        roles, members = list(_roles(user, on)), list(_memberships(user, on))
+        parents: dict[int, int | None] = dict(Community.objects.values_list("pk", "parent_id"))
+        found: dict[int, list[Party]] = {}
+        for pk in parents if roles else ():
+            above: list[int] = [pk]
+            while (parent := parents.get(above[-1])) is not None and len(above) < DEEPEST:
+                above.append(parent)
+            served = [_serving_party(role) for role in roles if role.community_id in above]
+            if served:
+                found[pk] = served
+        for member in members:
+            here = member.household.unit.stairwell.building.estate.community_id
+            found.setdefault(here, []).extend(_resident_parties(member))
+        return {pk: list(dict.fromkeys(parties)) for pk, parties in found.items()}
 
     def holds(self, party: Party, community: Community, at: dt.datetime) -> bool:
         """Whether role, key and account are true together, here and now."""

@@ -15,7 +15,7 @@ from workflows.terms import Days
 from . import forms
 
 OFFICE = ("office",)
-ANYONE = ("household", "owner", "bidder")
+ANYONE = ("household", "owner", "bidder", "office")  # the office enters what bidders hand in
 
 
 class Tender(Procedure):

@@ -396,8 +396,9 @@ def open_case(request: HttpRequest, code: str) -> HttpResponse:
         raise Http404 from error
     now = clock.now()
     places: dict[int, Party] = {}
-    for community in Community.objects.filter(kind__in=declared.community_kinds):
-        for party in directory().parties_of(request.user, community, now):
+    everywhere = directory().parties_everywhere(request.user, now)
+    for community in Community.objects.filter(kind__in=declared.community_kinds, pk__in=everywhere):
+        for party in everywhere[community.pk]:
             if party.role in declared.opened_by:
                 places[community.pk] = party
     if not places or not declared.listed:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
@@ -18,11 +19,12 @@ from .. import clock, records
 from .. import procedure as procedures
 from ..models.case import Case, Community, StepRun
 from ..models.record import Attachment, Record, Trace
+from ..parties import Party, directory
 from ..steps.base import Step
 from ..steps.matters import CaseActs
 from ..steps.opinion import Opinion, late_book
 from . import chart, words
-from .viewer import Viewer
+from .viewer import Offer, Viewer
 
 RECORDS_SHOWN = 12
 
@@ -403,40 +405,35 @@ def my_acts(user: Any) -> QuerySet[Trace]:
 
 def my_communities(user: Any) -> list[Case]:
     """Open cases where the account lives or serves; for 我的事项."""
-    found = []
-    for case in cases().filter(finished__isnull=True, parent__isnull=True)[:200]:
-        if Viewer(user, case).parties:
-            found.append(case)
-    return found
+    places = directory().parties_everywhere(user, clock.now())
+    here = cases().filter(finished__isnull=True, parent__isnull=True, community__in=places)
+    return list(here[:200])
 
 
 def inbox(user: Any) -> list[dict[str, Any]]:
     """What waits for the account, overdue first, then by term."""
     today = clock.today()
+    parties = directory().parties_everywhere(user, clock.now())
     runs = (
         StepRun.objects.filter(
-            status=STATUS.STARTED, finished__isnull=True, process__finished__isnull=True
+            status=STATUS.STARTED,
+            finished__isnull=True,
+            process__finished__isnull=True,
+            process__community__in=parties,
         )
         .select_related("process__community")
         .order_by("ends_at", "pk")[:1000]
     )
-    viewers: dict[int, Viewer] = {}
-    by_community: dict[int, Viewer] = {}
     rows = []
     for run in runs:
         case = run.process
-        viewer = viewers.get(case.pk)
-        if viewer is None:
-            viewer = Viewer(user, case)
-            known = by_community.setdefault(case.community_id, viewer)
-            viewer.__dict__["parties"] = known.parties
-            viewers[case.pk] = viewer
+        viewer = Viewer(user, case, parties[case.community_id])
         if not isinstance(run.flow_task, Step):
             continue
         offers = [
             offer
             for offer in viewer.buttons(run, run.step)
-            if not offer.paper and not offer.spec.optional
+            if not offer.paper and not offer.spec.optional and not _for_others(offer)
         ]
         suspended = case.suspended_at is not None
         waiting = [] if suspended else run.step.waiting(run, viewer.roles)
@@ -461,13 +458,19 @@ def inbox(user: Any) -> list[dict[str, Any]]:
                 "note": str(_("、")).join([str(w) for w in (*waiting, *(o.title for o in offers))]),
             }
         )
-    rows += _late_rows(user, by_community)
+    rows += _late_rows(user, parties)
     order = {"overdue": 0, "open": 1, "suspended": 2}
     rows.sort(key=lambda row: (order.get(row["state"], 3), row["ends"] or dt.date.max))
     return rows
 
 
-def _late_rows(user: Any, by_community: dict[int, Viewer]) -> list[dict[str, Any]]:
+def _for_others(offer: Offer) -> bool:
+    """Whether those who handle a step may do an act of its participants only in their stead."""
+    handlers = all(party.role in offer.step.by for party in offer.parties)
+    return offer.spec.by == "participants" and handlers
+
+
+def _late_rows(user: Any, parties: Mapping[int, Sequence[Party]]) -> list[dict[str, Any]]:
     """Cases with late opinions that the account answers; also closed ones."""
     counts = dict(
         Opinion.objects.filter(run=None, life="submitted")
@@ -476,10 +479,9 @@ def _late_rows(user: Any, by_community: dict[int, Viewer]) -> list[dict[str, Any
         .annotate(n=Count("pk"))
     )
     rows = []
-    for case in Case.objects.filter(pk__in=counts).select_related("community"):
-        viewer = Viewer(user, case)
-        known = by_community.setdefault(case.community_id, viewer)
-        viewer.__dict__["parties"] = known.parties
+    waiting = Case.objects.filter(pk__in=counts, community__in=parties)
+    for case in waiting.select_related("community"):
+        viewer = Viewer(user, case, parties[case.community_id])
         if viewer.roles.intersection(CaseActs.answering(case)):
             rows.append(
                 {

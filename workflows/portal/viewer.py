@@ -43,9 +43,11 @@ class Offer:
 class Viewer:
     """The user of a request, as far as one case is concerned."""
 
-    def __init__(self, user: Any, case: Case) -> None:
+    def __init__(self, user: Any, case: Case, parties: Sequence[Party] | None = None) -> None:
         self.user = user
         self.case = case
+        if parties is not None:  # already asked, for many cases at once
+            self.__dict__["parties"] = parties
 
     @cached_property
     def parties(self) -> Sequence[Party]:
@@ -106,11 +108,15 @@ class Viewer:
                 continue
             if run is not None and spec.in_term and run.term_over(now):
                 continue
+            parties = self.parties_for(step, spec)
+            allowed = set(step.allowed(spec, self.case))
+            on_paper = self.typist is not None and not allowed.isdisjoint(RESIDENTS)
+            if not parties and not on_paper:
+                continue
             if run is not None and not step.offered(spec, run):
                 continue
             if run is None and isinstance(step, CaseActs) and not step.fits(spec, self.case):
                 continue
-            parties = self.parties_for(step, spec)
             if parties and run is not None:
                 parties = step.able(spec, run, parties)
             if parties and run is not None:
@@ -121,7 +127,7 @@ class Viewer:
                 ]
             elif parties:
                 found.append(Offer(self.case, run, step, spec, parties, title=spec.title))
-            if self.typist and set(step.allowed(spec, self.case)).intersection(RESIDENTS):
+            if on_paper and self.typist is not None:
                 typist = (self.typist,)
                 found.append(
                     Offer(self.case, run, step, spec, typist, paper=True, title=spec.title)

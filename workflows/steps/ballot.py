@@ -24,7 +24,7 @@ from ..models.case import StepRun
 from ..parties import directory
 from ..uploads import UploadField
 from .ballot_rows import BallotPaper, BallotQuestion, ResultObjection, RollRow, RollWay
-from .base import NOTHING, ActForm, ActSpec, Step, Words, act, refuse, term_body
+from .base import NOTHING, SHOWN, ActForm, ActSpec, Step, Words, act, refuse, term_body
 from .opinion import AnswerForm, Keys, PublicText, Reply, fingerprint, reply_body
 from .publicity_rows import DECISIONS
 
@@ -764,7 +764,7 @@ class Ballot(Step):
         waiting = RollRow.objects.filter(run=run).exclude(papers__standing=True)
         return {
             "waiting": waiting.order_by("pk")[:300],
-            "undecided": self.undecided(run).select_related("record"),
+            "undecided": list(self.undecided(run).select_related("record")[:SHOWN]),
         }
 
 

@@ -36,6 +36,8 @@ else:
 
 Roles: TypeAlias = tuple[str, ...]
 NOTHING: Mapping[str, str] = MappingProxyType({})
+SHOWN = 100
+"""How many waiting rows a page lists at once to those who work through them."""
 
 
 @dataclass(frozen=True, slots=True)

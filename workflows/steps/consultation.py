@@ -21,7 +21,7 @@ from ..acts import Act, Written
 from ..models.case import Case, StepRun
 from ..parties import Member, directory
 from ..uploads import UploadField
-from .base import NOTHING, ActForm, ActSpec, Roles, Words, act, refuse
+from .base import NOTHING, SHOWN, ActForm, ActSpec, Roles, Words, act, refuse
 from .consultation_rows import (
     LEAST_SHOWN,
     SATISFACTION,
@@ -425,9 +425,9 @@ class Consultation(Answering):
     def desk(
         self, run: StepRun, roles: set[str] | None = None, query: Mapping[str, str] = NOTHING
     ) -> dict[str, Any]:
-        """Unanswered opinions in clear, and the households still to visit; both querysets."""
+        """The first hundred unanswered opinions in clear, and the households still to visit."""
         return {
-            "unanswered": self.unanswered(run).select_related("record"),
+            "unanswered": list(self.unanswered(run).select_related("record")[:SHOWN]),
             "alike": self.alike(run),
             "unaccounted": self.unaccounted(run) if self.each_household else None,
             "unmet": self.unmet(run),

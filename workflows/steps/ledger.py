@@ -15,12 +15,9 @@ from django.utils.translation import gettext_lazy as _
 from .. import clock
 from ..acts import Act, Written
 from ..models.case import Case, StepRun
-from .base import NOTHING, ActForm, ActSpec, Roles, Step, Words, act, choices_of, refuse
+from .base import NOTHING, SHOWN, ActForm, ActSpec, Roles, Step, Words, act, choices_of, refuse
 from .ledger_rows import LedgerEntry, LedgerMove
 from .opinion import PublicText, fingerprint
-
-DESK_ROWS = 100
-"""How many entries a page lists to those who work through them."""
 
 __all__ = ["EntryForm", "EntryKind", "Ledger", "LedgerEntry", "LedgerMove", "Move"]
 
@@ -595,7 +592,7 @@ class Ledger(Step):
                 "state": self.kinds[row.kind].states.get(row.state, row.state),
                 "moves": moves[row.kind, row.state],
             }
-            for row in rows.order_by("pk")[:DESK_ROWS]
+            for row in rows.order_by("pk")[:SHOWN]
         ]
         return {
             "waiting": waiting,

@@ -28,6 +28,17 @@ class ReasonForm(ActForm):
     reason = PublicText(label=_("原因（将公开）"), max_length=300, meaning=False)
 
 
+class SuspensionForm(ReasonForm):
+    """A reason; and a word on the lots, which go on."""
+
+    def setup(self) -> None:
+        """Lots are cases of their own, with terms of their own."""
+        if self.act.case.runs.filter(child_cases__finished__isnull=True).exists():
+            self.fields["reason"].help_text = _(
+                "各标段是单独的事项，不随之中止；需要中止的，请到标段页面分别办理。"
+            )
+
+
 class CorrectionForm(ActForm):
     """Which record is wrong, and what is right."""
 
@@ -133,7 +144,7 @@ class CaseActs(Answering):
         rows = self.scope(case, None).filter(pk__in=keys, life="submitted")
         return list(rows.select_related("record").prefetch_related("record__files"))
 
-    @act("case.suspended", title=_("中止"), by="overseers", form=ReasonForm)
+    @act("case.suspended", title=_("中止"), by="overseers", form=SuspensionForm)
     def suspend(self, doing: Act) -> Written:
         """Suspend the case with a published reason; its terms stand still."""
         case = doing.case

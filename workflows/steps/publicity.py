@@ -21,7 +21,7 @@ from ..models.case import Case, StepRun
 from ..models.record import Attachment
 from ..parties import directory
 from ..uploads import UploadField
-from .base import NOTHING, ActForm, ActSpec, Roles, Words, act, refuse, term_body
+from .base import NOTHING, SHOWN, ActForm, ActSpec, Roles, Words, act, refuse, term_body
 from .opinion import (
     LARGEST,
     TEXT_MOST,
@@ -495,10 +495,10 @@ class Publicity(Answering):
     def desk(
         self, run: StepRun, roles: set[str] | None = None, query: Mapping[str, str] = NOTHING
     ) -> dict[str, Any]:
-        """Undecided objections and unanswered late opinions, in clear; both querysets."""
+        """Undecided objections and unanswered late opinions, in clear; the first hundred each."""
         return {
-            "undecided": self.undecided(run).select_related("record"),
+            "undecided": list(self.undecided(run).select_related("record")[:SHOWN]),
             "posts": run.is_open and (roles is None or bool(roles & {*self.by})),
-            "unanswered": self.unanswered(run).select_related("record"),
+            "unanswered": list(self.unanswered(run).select_related("record")[:SHOWN]),
             "unmet": self.unmet(run),
         }

@@ -22,7 +22,7 @@ class Place:
     """The estate, its people by role (reviewers by seat), and browsers for them."""
 
     def __init__(self) -> None:
-        street = factories.make_street()
+        street = self.street = factories.make_street()
         self.estate = factories.make_estate(stairwells=2, units=4, parent=street)
         roles = (
             "office",

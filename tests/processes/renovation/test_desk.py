@@ -6,9 +6,12 @@ import datetime as dt
 from dataclasses import replace
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from processes.community import middleware
+from processes.renovation.story import paper
 from tests import factories
 from workflows import acts, clock
 from workflows.models import Case, HouseholdReturn, LedgerEntry, Opinion
@@ -398,3 +401,44 @@ def test_an_auditor_reads_what_waits_and_is_offered_nothing(place, told):
     assert "希望尽快办。" in shown
     assert "答复所选" not in shown
     assert "答复所选" in page(place.client("residents_committee"), path)
+
+
+@pytest.mark.parametrize("who", ["residents_committee", "housing"])
+def test_the_inbox_asks_no_more_where_one_serves_more_estates(
+    place, told, who, django_assert_max_num_queries
+):
+    told("joint_review")
+    client = place.client(who)
+    with CaptureQueriesContext(connection) as before:
+        page(client, "/inbox/")
+    for number in range(5):
+        factories.make_estate(f"empty{number}", blocks=0, parent=place.street)
+    with django_assert_max_num_queries(len(before)):
+        page(client, "/inbox/")
+
+
+def test_parties_everywhere_are_those_of_each_place(place):
+    member = factories.make_member(factories.units_of(place.estate)[0])
+    people = [*place.people.values(), member.person]
+    places = [place.street, place.estate.community]
+    for person in people:
+        everywhere = directory().parties_everywhere(person, clock.now())
+        for community in places:
+            one = list(directory().parties_of(person, community, clock.now()))
+            assert list(everywhere.get(community.pk, [])) == one
+
+
+def test_the_office_enters_what_a_bidder_objects(place, told):
+    story = told("design_tender")
+    (lot,) = story.lots("design_tender")
+    scope = {"method": "open", "scope": "详见招标文件。"}
+    story.act("documents", "task.done", "office", scope, {"documents": paper("tender")}, case=lot)
+    office = place.client("office")
+    assert "提出异议" not in page(office, "/inbox/")
+    objection = {"ground": "procedure", "text": "招标文件设定的资格条件与项目无关。"}
+    raised = office.post(f"/cases/{lot.number}/do/bidding/objection.raised/", objection)
+    assert raised.status_code == 302
+    row = office.get("/inbox/").context["rows"][0]
+    assert row["note"] == "1件异议待核查"
+    warned = page(office, f"/cases/{story.case.number}/do/case/case.suspended/")
+    assert "各标段是单独的事项" in warned
