@@ -236,8 +236,7 @@ def _perform(
             )
         except records.TooLarge as error:
             raise Refused("invalid", _("内容过长，请改用附件提交。")) from error
-        if written.fact is not None and hasattr(written.fact, "record_id"):
-            type(written.fact)._default_manager.filter(pk=written.fact.pk).update(record=record)
+        _tell(written.fact, record)
         moved = False
         if run is not None:
             outcome = written.outcome or (step.settle(run, now) if written.settle else None)
@@ -248,6 +247,17 @@ def _perform(
     announce(case, record, moved=moved)
     receipt = "" if party.role == "clock" else records.receipt_code(case, record.seq)
     return Done(record, written.fact, receipt)
+
+
+def _tell(fact: models.Model | None, record: Record) -> None:
+    """Let a fact know its record; a new one is saved with it, in one statement."""
+    if fact is None or not hasattr(fact, "record_id"):
+        return
+    if fact._state.adding:
+        fact.record_id = record.pk
+        fact.save(force_insert=True)
+    else:
+        type(fact)._default_manager.filter(pk=fact.pk).update(record=record)
 
 
 def check_party(case: Case, step: Step, spec: ActSpec, party: Party, now: dt.datetime) -> None:

@@ -449,9 +449,9 @@ def wording(rows: Sequence[Statement]) -> str:
 def write_opinion(
     doing: Act, *, text: str, item: str = "", stance: str = "", late: bool = False
 ) -> Opinion:
-    """Write an opinion of the acting party; refuses the same words, or a second stance, again.
+    """An opinion of the acting party; refuses the same words, or a second stance, again.
 
-    Its record is set by the door when the opinion is the act's fact.
+    The door saves it with its record: it is to be the act's fact.
     """
     case, run, party = doing.case, doing.run, doing.party
     mark = fingerprint(case, item, stance, text)
@@ -471,7 +471,7 @@ def write_opinion(
             field="item",
             code="duplicate",
         )
-    return Opinion.objects.create(
+    return Opinion(
         case=case,
         run=run,
         party_key=party.key,

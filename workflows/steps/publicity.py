@@ -294,7 +294,7 @@ class Publicity(Answering):
         if mine.exclude(life="withdrawn").exists():
             raise refuse(_("同样的异议已经提出过，无需重复提交。"), code="duplicate")
         due = terms.end_of(self.verify, doing.at, calendars.current())
-        objection = Objection.objects.create(
+        objection = Objection(
             case=doing.case,
             run=run,
             party_key=doing.party.key,
