@@ -7,6 +7,7 @@ import secrets
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from viewflow.workflow.models import AbstractProcess, AbstractTask
 
@@ -80,6 +81,11 @@ class Case(AbstractProcess):
 
     def __str__(self) -> str:
         return f"{self.number} {self.title}"
+
+    @cached_property
+    def unwritten(self) -> list[models.Model]:
+        """Rows that stand beside records of the running act; `records.flush` writes them."""
+        return []
 
     @property
     def declared(self) -> type[Procedure]:

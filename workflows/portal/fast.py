@@ -37,7 +37,7 @@ _BRIEFLY = (b"cache-control", b"public, max-age=1")
 
 
 class Kept:
-    """Bytes by address, the least used forgotten beyond a size in all."""
+    """Bytes by name, the least used forgotten beyond a size in all."""
 
     def __init__(self, most: int = KEPT_BYTES) -> None:
         self.most, self.size = most, 0
@@ -52,7 +52,8 @@ class Kept:
 
     def put(self, path: str, data: bytes) -> None:
         """Keep it."""
-        if path not in self.held and len(data) <= self.most:
+        self.size -= len(self.held.pop(path, b""))
+        if len(data) <= self.most:
             self.held[path] = data
             self.size += len(data)
             while self.size > self.most:
@@ -69,6 +70,7 @@ class LogFirst:
         self.newest: tuple[float, int, str] | None = None
         # Hashes of complete subtrees never change, whichever checkpoint they are asked for.
         self.nodes: dict[tuple[int, int], bytes] = {}
+        self._of_tiles = merkle.nodes_of_tiles(self._kept_tile)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection."""
@@ -102,32 +104,36 @@ class LogFirst:
             return None
         try:
             steps = merkle.inclusion(self._known, index, size)
-        except _Unknown:
-            steps = await sync_to_async(_with_database(merkle.inclusion))(
-                self._learning(), index, size
-            )
+        except (_Unknown, merkle.ProofError):  # not kept, or kept when the tile was shorter
+            steps = await sync_to_async(_with_database(self._learn))(index, size)
         text = note.format_proof(index, steps, signed)
         return text.encode(), b"text/plain; charset=utf-8", _BRIEFLY
 
     def _known(self, level: int, index: int) -> bytes:
-        try:
-            return self.nodes[level, index]
-        except KeyError:
-            raise _Unknown from None
+        """The hash of a complete subtree from what is kept; raises `_Unknown`."""
+        found = self.nodes.get((level, index))
+        if found is None:
+            found = self._of_tiles(level, index)
+            if len(self.nodes) >= MOST_NODES:
+                self.nodes.clear()
+            self.nodes[level, index] = found
+        return found
 
-    def _learning(self) -> merkle.Nodes:
-        """Hashes from the database, each kept for the next proof."""
-        nodes = merkle.nodes_of_tiles(cache(log.hashes))
+    def _kept_tile(self, level: int, number: int) -> bytes:
+        data = self.tiles.get(f"{level}/{number}")
+        if data is None:
+            raise _Unknown
+        return data
 
-        def learn(level: int, index: int) -> bytes:
-            found = self.nodes.get((level, index))
-            if found is None:
-                if len(self.nodes) >= MOST_NODES:
-                    self.nodes.clear()
-                found = self.nodes[level, index] = nodes(level, index)
-            return found
+    def _learn(self, index: int, size: int) -> list[bytes]:
+        """The proof with the database at hand; the tiles that it needs are kept for the next."""
 
-        return learn
+        def tile(level: int, number: int) -> bytes:
+            data = log.hashes(level, number)
+            self.tiles.put(f"{level}/{number}", data)
+            return data
+
+        return merkle.inclusion(merkle.nodes_of_tiles(cache(tile)), index, size)
 
     async def _checkpoint(self) -> tuple[int, str]:
         now = time.monotonic()
