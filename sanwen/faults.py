@@ -110,8 +110,8 @@ SAID: dict[str, tuple[str, str]] = {
     ),
     "no_proof": ("第 {seq} 号记录没有入账证明", "record {seq} has no inclusion proof"),
     "cut_short": (
-        "事项不完整：日志里还有第 {seq} 号记录（第 {index} 位），这里没有",
-        "the case is cut short: the log holds record {seq} (at place {index}), this does not",
+        "事项不完整：日志里还有第 {seq} 号记录（第 {index} 位，登记于 {at}），这里没有",
+        "the case is cut short: the log holds record {seq} (place {index}, of {at}), this does not",
     ),
     "not_in_log": (
         "第 {seq} 号记录不在日志里",
@@ -182,6 +182,10 @@ SAID: dict[str, tuple[str, str]] = {
     "complete": (
         "日志里这件事项也正好是这 {n} 条记录",
         "the log holds exactly these {n} records of the case",
+    ),
+    "newer": (
+        "日志里另有 {n} 条，是取出这份文件之后登记的",
+        "the log holds {n} more, entered after this was taken out",
     ),
     "pages_hold": (
         "案卷正文写的就是所附的 {n} 条记录",

@@ -62,7 +62,9 @@ def _verify(
     data = path.read_bytes()
     first = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if data.startswith(b"%PDF-"):
-        result.open("no_pdf_tools")
+        from . import trail
+
+        trail.check(data, trust, result, place)
     elif first == b"{" and path.suffix == ".json":
         case.check_receipt(data, trust, result, place)
     elif first == b"{":
@@ -82,9 +84,10 @@ def _records(
     words = disclosures.read_bytes() if disclosures else case.beside(path, case.DISCLOSURES)
     number, lines = case.check_records(data, words, result)
     checkpoint, proofs = case.beside(path, "checkpoint"), case.beside(path, case.PROOFS)
+    size = None
     if checkpoint is not None and proofs is not None:
-        case.check_proofs(lines, proofs, checkpoint, trust, result)
+        size = case.check_proofs(lines, proofs, checkpoint, trust, result)
     if place is None:
         result.note("needs_log")
     else:
-        case.check_against_log(number, lines, place, trust, result)
+        case.check_against_log(number, lines, place, trust, result, size)

@@ -54,9 +54,17 @@ def check_records(
 
 
 def check_against_log(
-    case: str, lines: Sequence[bytes], place: str, trust: log.Trust, result: Result
+    case: str,
+    lines: Sequence[bytes],
+    place: str,
+    trust: log.Trust,
+    result: Result,
+    size: int | None = None,
 ) -> None:
-    """Hold the records of a case against the whole log: nothing else, nothing more."""
+    """Hold the records of a case against the whole log: nothing else, nothing more.
+
+    With the `size` that the log had when they were taken out, what came later is no fault.
+    """
     held = log.check(place, trust, result, case=case)
     for seq, line in enumerate(lines):
         if seq >= len(held):
@@ -64,7 +72,11 @@ def check_against_log(
         if held[seq][1] != line:
             raise Fault("differs_from_log", seq=seq, index=held[seq][0])
     if len(held) > len(lines):
-        raise Fault("cut_short", seq=len(lines), index=held[len(lines)][0])
+        index, line = held[len(lines)]
+        if size is None or index < size:
+            at = json.loads(line)["at"]
+            raise Fault("cut_short", seq=len(lines), index=index, at=at)
+        result.note("newer", n=len(held) - len(lines))
     result.holds("complete", n=len(lines))
 
 
@@ -101,8 +113,8 @@ def included(
 
 def check_proofs(
     lines: Sequence[bytes], proofs: bytes, checkpoint: bytes, trust: log.Trust, result: Result
-) -> None:
-    """Check the proofs that lie beside records: ``proofs.jsonl`` and the checkpoint.
+) -> int:
+    """Check the proofs that lie beside records, and the checkpoint; the size that it tells of.
 
     Each line is ``{"seq": …, "index": …, "path": ["…"]}``, hashes in Base64.
     """
@@ -131,6 +143,7 @@ def check_proofs(
     if places != sorted(set(places)):
         raise Fault("attachment_wrong", name=PROOFS, why="index")
     result.holds("included", n=len(found))
+    return signed.size
 
 
 def keys_of(origin: str, trust: log.Trust) -> list[note.Verifier]:
