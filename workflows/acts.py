@@ -75,6 +75,8 @@ class Act:
     """What was sent, before any form: for acts of the clock, which have none."""
     form: Any = None
     """The validated form, for a step that leaves it to the form what its answers mean."""
+    entered_late: bool = False
+    """A paper form of within the term that is typed in after it; its record says so."""
 
     @property
     def open_run(self) -> StepRun:
@@ -209,16 +211,21 @@ def _perform(
         raise Refused("closed_step", _("该事项已经办结，不能再办理。"))
     if case.suspended_at and not spec.while_suspended:
         raise Refused("suspended", _("该事项已中止，恢复办理后方可继续。"))
-    if spec.in_term and run is not None and run.term_over(now):
-        raise Refused("late", _("已超过截止时间，不能再提交。"))
     if happened_at is not None and happened_at > now:
         raise Refused("invalid", _("发生时间不能晚于现在。"))
+    late = run is not None and step.over(run, now)
+    in_time = run is not None and step.paper_in_time(run, party, happened_at)
+    if spec.in_term and late and not in_time:
+        raise Refused("late", _late_words(party))
 
     doing = Act(case, run, spec, party, now, happened_at=happened_at, payload=payload)
+    doing.entered_late = late and in_time
     doing.data, uploaded = _validated(step, doing, payload, files)
     doing.files = uploads.keep(uploaded, run)
     with _holding(case):
         written = spec.do(step, doing)
+        if doing.entered_late:
+            written.body["entered_late"] = True
         try:
             record = records.append(
                 case,
@@ -258,6 +265,12 @@ def _tell(fact: models.Model | None, record: Record) -> None:
         fact.save(force_insert=True)
     else:
         type(fact)._default_manager.filter(pk=fact.pk).update(record=record)
+
+
+def _late_words(party: Party) -> Any:
+    if party.via == "paper":
+        return _("已超过截止时间；填表日期在期限内的纸质表，才可以补录。")
+    return _("已超过截止时间，不能再提交。")
 
 
 def check_party(case: Case, step: Step, spec: ActSpec, party: Party, now: dt.datetime) -> None:

@@ -550,3 +550,35 @@ def test_children_are_opened_and_the_parent_goes_on_when_all_have_ended_well():
     assert parent.outcome == "finished"
     for case in Case.objects.all():
         assert records.first_fault(case) is None
+
+
+# --- paper votes that are typed in after the term -----------------------------------------------
+
+
+def test_paper_votes_of_within_the_term_are_taken_until_the_count_begins():
+    case = voting([unit(1, 5000), unit(2, 5000), unit(3, 5000)])
+    run = case.runs.get(name="ballot")
+    last = dt.datetime.combine(run.ends_on, dt.time(12), clock.SHANGHAI)
+    clock.set_now(at(30))
+    vote(case, owner(2), "against")
+    clock.set_now(run.ends_at + dt.timedelta(minutes=5))
+    data = {"q1": "for", "q2": "for", "serial": "A-1"}
+
+    def late(party, happened_at):
+        with pytest.raises(acts.Refused) as refused:
+            acts.perform(case, "ballot", "vote.cast", party, data, happened_at=happened_at)
+        return refused.value.code
+
+    assert late(owner(1), last) == "late"
+    assert late(paper(1), None) == "late"
+    assert late(paper(1), run.ends_at + dt.timedelta(minutes=1)) == "late"
+    assert late(paper(1), last + dt.timedelta(days=2)) == "invalid"
+    assert late(paper(2), at(29)) == "duplicate"  # it voted online the day after
+    done = acts.perform(case, "ballot", "vote.cast", paper(1), data, happened_at=last)
+    assert done.record.body["entered_late"] is True
+    assert done.record.content["happened_at"].startswith(run.ends_on.isoformat())
+    sweep.sweep()  # the count
+    assert case.runs.get(name="ballot").phase == "preliminary"
+    assert late(paper(3), last) == "late"
+    tally = case.runs.get(name="ballot").questions.get(number=1).tally
+    assert (tally["heads"]["for"], tally["heads"]["against"]) == (1, 1)

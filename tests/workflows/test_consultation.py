@@ -826,3 +826,99 @@ def test_a_wrongly_declared_consultation_says_why():
         "an item of the menu stands twice",
         "visits_needed is below one",
     }
+
+
+# --- paper that is typed in after the term ------------------------------------------------------
+
+PAPER = Party("household", "household:1", via="paper")
+LAST = dt.datetime(2026, 9, 29, 12, tzinfo=clock.SHANGHAI)
+"""The last day of the consultation, as an officer dates a form: its noon."""
+
+
+def late_refusal(act, code="late"):
+    with pytest.raises(acts.Refused) as refused:
+        act()
+    assert refused.value.code == code
+    return str(refused.value)
+
+
+def test_a_paper_form_of_within_the_term_counts_though_it_is_typed_in_after_it(needs):
+    say(needs, household(2))  # it stays open: this one has no answer yet
+    assert open_run(needs).ends_on == LAST.date()
+    with day(30):
+        sweep.sweep()
+        late_refusal(lambda: say(needs, household(1)))
+        said = late_refusal(lambda: say(needs, PAPER))
+        assert "填表日期" in said
+        say(needs, PAPER, happened_at=LAST)
+    opinion = Opinion.objects.get(channel="paper")
+    content = opinion.record.content
+    assert content["at"].startswith("2026-09-30")
+    assert content["happened_at"].startswith("2026-09-29")
+    assert opinion.record.body["entered_late"] is True
+    assert HouseholdReturn.objects.get(party_key="household:1").life == "answered"
+
+
+def test_a_form_typed_in_in_time_is_not_said_to_be_late(needs):
+    with day(20):
+        say(needs, PAPER, happened_at=OPENED)
+    assert "entered_late" not in Opinion.objects.get().record.body
+
+
+@pytest.mark.parametrize(
+    "dated",
+    [
+        LAST + dt.timedelta(days=1),  # after the term
+        OPENED - dt.timedelta(days=1),  # before there was a form
+    ],
+)
+def test_a_paper_form_dated_outside_the_term_is_too_late(needs, dated):
+    say(needs, household(2))
+    with day(2, month=10):
+        late_refusal(lambda: say(needs, PAPER, happened_at=dated))
+
+
+def test_who_acts_online_is_not_helped_by_a_date(needs):
+    say(needs, household(2))
+    with day(30):
+        late_refusal(lambda: say(needs, household(1), happened_at=LAST))
+
+
+def test_no_form_is_dated_tomorrow(needs):
+    with day(20):
+        tomorrow = clock.now() + dt.timedelta(days=1)
+        late_refusal(lambda: say(needs, PAPER, happened_at=tomorrow), "invalid")
+
+
+def test_after_the_office_has_closed_it_forms_of_before_that_day_count(needs):
+    say(needs, household(2))
+    with day(24):
+        acts.perform(needs, "ask", "consultation.closed", COMMITTEE, {"reason": "各户均已征求。"})
+    with day(26):
+        late_refusal(lambda: say(needs, household(1)))
+        dated = dt.datetime(2026, 9, 25, 12, tzinfo=clock.SHANGHAI)
+        late_refusal(lambda: say(needs, PAPER, happened_at=dated))
+        say(needs, PAPER, happened_at=dated - dt.timedelta(days=1))
+
+
+def test_a_consultation_that_has_ended_takes_no_paper(results):
+    with day(30):
+        sweep.sweep()  # nothing waited for an answer
+        late_refusal(lambda: say(results, PAPER, happened_at=OPENED), "closed_step")
+
+
+def test_a_later_answer_online_is_not_undone_by_an_older_paper(results):
+    say(results, household(2))
+
+    def survey(who, choice, **kwargs):
+        return acts.perform(results, "ask", "survey.answered", who, {"answer": choice}, **kwargs)
+
+    with day(20):
+        survey(household(1), "satisfied")
+    with day(30):
+        older = dt.datetime(2026, 9, 19, 12, tzinfo=clock.SHANGHAI)
+        late_refusal(lambda: survey(PAPER, "dissatisfied", happened_at=older), "duplicate")
+        survey(PAPER, "dissatisfied", happened_at=older + dt.timedelta(days=2))
+        between = older + dt.timedelta(days=1, hours=12)  # after the first, before the second
+        late_refusal(lambda: survey(PAPER, "satisfied", happened_at=between), "duplicate")
+    assert SurveyAnswer.objects.get().answer == "dissatisfied"

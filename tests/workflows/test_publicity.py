@@ -20,7 +20,7 @@ from tests.sandbox.opinion_procedures import (
 )
 from workflows import acts, calendars, clock, records, sweep
 from workflows.models import Attachment, Case, Community, Record
-from workflows.parties import Member
+from workflows.parties import Member, Party
 from workflows.soundness import faults
 from workflows.steps.opinion import Opinion, Reply, feedback_book
 from workflows.steps.publicity import Objection, Posting, Publicity
@@ -566,3 +566,36 @@ def test_a_wrongly_declared_publicity_says_why():
         "nobody may object",
         "no term",
     }
+
+
+# --- paper that is typed in after the term ------------------------------------------------------
+
+PAPER = Party("household", "household:5", via="paper")
+
+
+def test_an_objection_on_paper_of_within_the_term_is_one_though_typed_in_after_it(shortlist):
+    object_to(shortlist, household(1))  # undecided: the notice stays open
+    last = open_run(shortlist).ends_on
+    dated = dt.datetime.combine(last, dt.time(12), clock.SHANGHAI)
+    payload = {"ground": "fact", "text": "打分表与公布的不一致。"}
+
+    def paper(happened_at, who=PAPER):
+        return acts.perform(
+            shortlist, "stand", "objection.raised", who, payload, happened_at=happened_at
+        )
+
+    with clock.at(dated + dt.timedelta(days=1)):
+        sweep.sweep()
+        for who, moment in (
+            (PAPER, dated + dt.timedelta(hours=20)),  # the day after the last
+            (PAPER, None),
+            (household(5), dated),
+        ):
+            with pytest.raises(acts.Refused) as refused:
+                paper(moment, who)
+            assert refused.value.code == "late"
+        done = paper(dated)
+    assert isinstance(done.fact, Objection)
+    assert done.record.body["entered_late"] is True
+    assert done.record.content["happened_at"].startswith(last.isoformat())
+    assert open_run(shortlist).step.undecided(open_run(shortlist)).count() == 2

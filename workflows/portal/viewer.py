@@ -106,9 +106,8 @@ class Viewer:
                 continue
             if not self.case.suspended_at and spec.while_suspended:
                 continue
-            if run is not None and spec.in_term and run.term_over(now):
-                continue
-            parties = self.parties_for(step, spec)
+            over = run is not None and spec.in_term and step.over(run, now)
+            parties = () if over else self.parties_for(step, spec)
             allowed = set(step.allowed(spec, self.case))
             on_paper = self.typist is not None and not allowed.isdisjoint(RESIDENTS)
             if not parties and not on_paper:

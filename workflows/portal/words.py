@@ -78,6 +78,7 @@ FIELDS: dict[str, Words] = {
     "due_on": _("应于此日前办理"),
     "early": _("提前结束"),
     "ends_on": _("截止日期"),
+    "entered_late": _("期限内的纸质表，期满后补录"),
     "entries": _("台账条目（记录号）"),
     "entry": _("所指条目"),
     "failed": _("不合格项"),

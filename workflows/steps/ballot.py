@@ -485,7 +485,7 @@ class Ballot(Step):
         """Vote. What was chosen is in no record in clear; the voter's receipt can prove it."""
         run, party = doing.open_run, doing.party
         self._in_phase(run, VOTING)
-        if run.term_over(doing.at):
+        if run.term_over(doing.at) and not doing.entered_late:  # urns are counted with the rest
             raise refuse(_("投票已经截止，不能再投票。"), code="late")
         row = doing.form.row
         if row is None:
@@ -497,6 +497,9 @@ class Ballot(Step):
             raise refuse(
                 _("这一户已经登记了纸质票；如需改投，请先书面申请撤回纸质票。"), code="duplicate"
             )
+        dated = doing.happened_at if doing.entered_late else None
+        if before is not None and dated is not None and before.at > dated:
+            raise refuse(_("这一户在这张纸质票之后又投了票，以后来的为准。"), code="duplicate")
         serial = doing.data.get("serial", "")
         if serial and BallotPaper.objects.filter(run=run, serial=serial, standing=True).exists():
             raise refuse(_("该表决票编号已经登记过。"), field="serial", code="duplicate")

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from django import forms
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from viewflow import this
 from viewflow.workflow import nodes
@@ -438,6 +439,22 @@ class Step(Node):
         run.provisional = deadline.provisional
         run.scheduled = deadline.ends_at
         run.overdue_at = None
+
+    def over(self, run: StepRun, now: dt.datetime) -> bool:
+        """Whether what may only be done within the run's term now comes too late."""
+        return run.term_over(now)
+
+    def last_day(self, run: StepRun) -> dt.date | None:
+        """The last day on which it came in time."""
+        return run.ends_on
+
+    def paper_in_time(self, run: StepRun, party: Party, happened_at: dt.datetime | None) -> bool:
+        """Whether a paper form is dated within the run's term: it was handed in in time, however
+        late an officer types it in. No form is dated before there was anything to fill in."""
+        last = self.last_day(run)
+        if party.via != "paper" or happened_at is None or run.starts_on is None or last is None:
+            return False
+        return run.starts_on <= timezone.localdate(happened_at) <= last
 
     def shift_term(self, run: StepRun, suspended: dt.datetime, resumed: dt.datetime) -> None:
         """The case was suspended and goes on: what was left of the run's term runs on."""

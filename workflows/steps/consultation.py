@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
+from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 
 from .. import calendars, clock, terms
@@ -237,9 +238,7 @@ class Consultation(Answering):
         return super().allowed(spec, case)
 
     def offered(self, spec: ActSpec, run: StepRun) -> bool:
-        """Nothing new once the office has closed it; closing only when it may be closed."""
-        if spec.name in ("opinion.submitted", "survey.answered"):
-            return run.phase != CLOSED
+        """Closing only when it may be closed."""
         if spec.name == "consultation.closed":
             return run.phase == CLOSED or self._may_close(run, clock.now())
         return True
@@ -260,7 +259,7 @@ class Consultation(Answering):
     )
     def submit(self, doing: Act) -> Written:
         """Give an opinion. The record says on which item and how, never the words."""
-        run, data = self._taking(doing), doing.data
+        run, data = doing.open_run, doing.data
         code = data.get("item") or ""
         opinion = write_opinion(
             doing, text=data["text"], item=code, stance=data.get("stance") or ""
@@ -294,7 +293,10 @@ class Consultation(Answering):
     @act("survey.answered", title=_("满意度评价"), by="surveyed", form=SurveyForm, in_term=True)
     def answer_survey(self, doing: Act) -> Written:
         """Say how satisfied the household is; the last answer counts, each has its record."""
-        run, answer = self._taking(doing), doing.data["answer"]
+        run, answer = doing.open_run, doing.data["answer"]
+        before = SurveyAnswer.objects.filter(run=run, party_key=doing.party.key)
+        if doing.happened_at and any(row.given_at > doing.happened_at for row in before):
+            raise refuse(_("该户在这份纸质表之后已经作答，以后来的为准。"), code="duplicate")
         row, made = SurveyAnswer.objects.update_or_create(
             run=run, party_key=doing.party.key, defaults={"answer": answer}
         )
@@ -320,17 +322,20 @@ class Consultation(Answering):
             raise refuse(_("征求意见时间未满，不能提前结束。"), code="early")
         early = run.phase != CLOSED and not run.term_over(now)
         run.phase = CLOSED
-        run.data = {**run.data, "outcome": outcome}
+        closed_on = run.data.get("closed_on") or timezone.localdate(now).isoformat()
+        run.data = {**run.data, "outcome": outcome, "closed_on": closed_on}
         run.save(update_fields=["phase", "data"])
         body = {"reason": doing.data["reason"], "outcome": outcome, "early": early}
         return Written(body, settle=True)
 
-    def _taking(self, doing: Act) -> StepRun:
-        """The run, if it still takes opinions."""
-        run = doing.open_run
-        if run.phase == CLOSED:
-            raise refuse(_("征求意见已经结束，不能再提交。"), code="late")
-        return run
+    def over(self, run: StepRun, now: dt.datetime) -> bool:
+        """Also once the office has closed it."""
+        return run.phase == CLOSED or super().over(run, now)
+
+    def last_day(self, run: StepRun) -> dt.date | None:
+        """The day on which the office closed it, where that came first."""
+        closed = parse_date(run.data.get("closed_on", ""))
+        return min((day for day in (run.ends_on, closed) if day), default=None)
 
     def _account_for(self, run: StepRun, key: str) -> None:
         if self.each_household:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
@@ -92,6 +93,13 @@ class SurveyAnswer(models.Model):
 
     def __str__(self) -> str:
         return f"answer {self.pk}"
+
+    @property
+    def given_at(self) -> dt.datetime:
+        """When it was given: on paper, the day that the form is dated."""
+        assert self.record is not None
+        content = self.record.content
+        return dt.datetime.fromisoformat(content.get("happened_at", content["at"]))
 
 
 def satisfaction(run: StepRun) -> dict[str, Any]:

@@ -150,7 +150,8 @@ class Publicity(Answering):
 
     `posted_in` names the group of places where it must hang (``stairwells``): the run first is in
     phase ``posting``, and the term begins, in phase ``standing``, when each has its photo. An
-    objection is to be decided within `verify`. One that comes after the term becomes an opinion.
+    objection is to be decided within `verify`. One that comes after the term becomes an opinion,
+    unless it is on paper and was handed in within it.
     """
 
     kind = "publicity"
@@ -280,7 +281,7 @@ class Publicity(Answering):
                 _("公示期自全部地点张贴完毕之日开始，请在公示期内提出异议。"), code="early"
             )
         body = {"ground": data["ground"], "files": len(doing.files)}
-        if run.term_over(doing.at):
+        if run.term_over(doing.at) and not doing.entered_late:
             if not data.get("as_opinion"):
                 raise refuse(
                     _("公示期已过，不能再提异议；可以勾选“作为意见提交”，同样会得到答复。"),
