@@ -65,6 +65,25 @@ LONGEST_KEY = 200
 """Signs in the key of a head; the many co-owners of one unit are then named by their digest."""
 
 
+FAULTS = {"twice": "stands twice", "no_area": "has no area", "no_owner": "has no owner"}
+
+
+def roll_faults(electorate: str, units: Iterable[RollUnit]) -> list[tuple[RollUnit, str]]:
+    """The units that keep a roll from being frozen, each with the first code of `FAULTS` that
+    holds of it. Areas and owners matter to owners alone."""
+    found: list[tuple[RollUnit, str]] = []
+    seen: set[str] = set()
+    for unit in units:
+        if unit.key in seen:
+            found.append((unit, "twice"))
+        elif electorate == "owners" and unit.area <= 0:
+            found.append((unit, "no_area"))
+        elif electorate == "owners" and not unit.developer_unsold and not unit.owners:
+            found.append((unit, "no_owner"))
+        seen.add(unit.key)
+    return found
+
+
 def freeze_roll(electorate: str, units: Iterable[RollUnit]) -> list[RollEntry]:
     """The roll of an electorate, in the order of the units.
 
@@ -74,23 +93,17 @@ def freeze_roll(electorate: str, units: Iterable[RollUnit]) -> list[RollEntry]:
     several units are one head, other sets of owners another, since they are another owner.
     Others: one member one head, no area. Raises `CountingError`.
     """
+    units = list(units)
+    for unit, code in roll_faults(electorate, units):
+        raise CountingError(f"{unit.key} {FAULTS[code]}")
     groups: dict[tuple[str, ...], list[RollUnit]] = {}
-    seen: set[str] = set()
     for unit in units:
-        if unit.key in seen:
-            raise CountingError(f"{unit.key} stands twice")
-        seen.add(unit.key)
         if electorate != "owners":
-            groups[unit.key,] = [unit]
-            continue
-        if unit.area <= 0:
-            raise CountingError(f"{unit.key} has no area")
-        if unit.developer_unsold:
-            head: tuple[str, ...] = (DEVELOPER,)
-        elif unit.owners:
-            head = tuple(sorted(set(unit.owners)))
+            head: tuple[str, ...] = (unit.key,)
+        elif unit.developer_unsold:
+            head = (DEVELOPER,)
         else:
-            raise CountingError(f"{unit.key} has no owner")
+            head = tuple(sorted(set(unit.owners)))
         groups.setdefault(head, []).append(unit)
     return [_entry(head, members) for head, members in groups.items()]
 

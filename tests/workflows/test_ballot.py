@@ -582,3 +582,54 @@ def test_paper_votes_of_within_the_term_are_taken_until_the_count_begins():
     assert late(paper(3), last) == "late"
     tally = case.runs.get(name="ballot").questions.get(number=1).tally
     assert (tally["heads"]["for"], tally["heads"]["against"]) == (1, 1)
+
+
+# --- a roll that has become faulty --------------------------------------------------------------
+
+
+def test_a_roll_that_became_faulty_is_said_and_opened_once_it_is_in_order(client):
+    case = open_ballot([unit(1, 5000), unit(2, 5000)])
+    broken = RollUnit("unit:3", "1号楼1单元3室", "1号楼1单元***室", 0, ("owner:3",))
+    SandboxDirectory.rolls["owners"] = [unit(1, 5000), unit(2, 5000), broken]
+    assert refused(case, "ballot.opened", COMMITTEE, {}) == "early"
+    clock.set_now(at(17, hour=0))
+    assert sweep.sweep() == 1
+    assert sweep.sweep() == 0  # it is said once, not tried again and again
+    run = case.runs.get(name="ballot")
+    assert (run.phase, run.scheduled) == ("noticed", None)
+    assert run.overdue_at is not None
+    assert case.records.filter(act="term.ended").count() == 1
+    (lacks,) = run.step.unmet(run)
+    assert "1户没有面积" in str(lacks)
+    assert "3室" not in str(lacks)  # everybody may read it
+    assert run.step.waiting(run, {"residents_committee"})
+    assert not run.step.waiting(run, {"owner"})
+    assert run.step.desk(run)["faulty"] == [("1号楼1单元3室", "没有面积")]
+    page = client.get(f"/cases/{case.number}/steps/{run.pk}/").content.decode()
+    assert "1户没有面积" in page
+    assert "1号楼1单元3室" not in page
+    assert refused(case, "ballot.opened", COMMITTEE, {}) == "unmet"
+    assert run.step.offered(run.step.acts["ballot.opened"], run)
+
+    clock.set_now(at(20))
+    SandboxDirectory.rolls["owners"] = [unit(1, 5000), unit(2, 5000), unit(3, 4000)]
+    assert "可以开始投票" in str(run.step.unmet(run)[0])
+    done = acts.perform(case, "ballot", "ballot.opened", COMMITTEE)
+    assert done.record.body["phase"] == "voting"
+    assert done.record.body["roll"]["heads"] == 3
+    run.refresh_from_db()
+    assert (run.phase, run.overdue_at) == ("voting", None)
+    assert (run.starts_on, run.ends_on) == (dt.date(2026, 6, 20), dt.date(2026, 7, 6))
+    assert refused(case, "ballot.opened", COMMITTEE, {}) == "late"
+    vote(case, owner(3))
+
+
+def test_a_roll_that_has_become_empty_opens_no_vote():
+    case = open_ballot([unit(1, 5000)])
+    SandboxDirectory.rolls["owners"] = []
+    clock.set_now(at(17, hour=0))
+    sweep.sweep()
+    run = case.runs.get(name="ballot")
+    assert run.phase == "noticed"
+    assert "名册是空的" in str(run.step.unmet(run)[0])
+    assert run.step.desk(run)["faulty"] == []

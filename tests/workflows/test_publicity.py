@@ -599,3 +599,58 @@ def test_an_objection_on_paper_of_within_the_term_is_one_though_typed_in_after_i
     assert done.record.body["entered_late"] is True
     assert done.record.content["happened_at"].startswith(last.isoformat())
     assert open_run(shortlist).step.undecided(open_run(shortlist)).count() == 2
+
+
+# --- suspension ---------------------------------------------------------------------------------
+
+
+def halt(case, act):
+    return acts.perform(case, "case", f"case.{act}", OFFICE, {"reason": "汛期"})
+
+
+def test_the_time_to_decide_an_objection_stands_still_with_the_case(design):
+    """Five working days from Monday 14 September; suspended from Wednesday to Wednesday."""
+    object_to(design, household(1))
+    assert Objection.objects.get().due_on == dt.date(2026, 9, 20)  # a Sunday that is worked
+    with day(16):
+        halt(design, "suspended")
+    with day(23):
+        said = halt(design, "resumed").record.body["terms"]
+    objection = Objection.objects.get()
+    # Tuesday had passed: four working days are left, counted after the 23rd; the 25th to the 27th
+    # are Mid-Autumn.
+    assert objection.due_on == dt.date(2026, 9, 30)
+    assert (said[0]["step"], said[0]["objections"]) == ("stand", 1)
+    assert said[0]["due_on"] == objection.due_on.isoformat()
+    first = objection.due_on
+    with clock.at(dt.datetime.combine(first, dt.time(9), clock.SHANGHAI)):
+        halt(design, "suspended")
+    with day(20, month=10):
+        halt(design, "resumed")
+    assert Objection.objects.get().due_on == dt.date(2026, 10, 21)  # its last day was left
+
+
+def test_what_was_overdue_before_the_suspension_stays_so(shortlist):
+    object_to(shortlist, household(1))
+    before = Objection.objects.get().due_on
+    term = open_run(shortlist).ends_on
+    with clock.at(dt.datetime.combine(before, dt.time(9), clock.SHANGHAI) + dt.timedelta(days=3)):
+        halt(shortlist, "suspended")
+    with day(20, month=10):
+        assert halt(shortlist, "resumed").record.body["terms"] == []
+    assert (Objection.objects.get().due_on, open_run(shortlist).ends_on) == (before, term)
+
+
+def test_an_objection_raised_late_in_the_term_moves_although_the_term_is_over(shortlist):
+    last = open_run(shortlist).ends_on
+    with clock.at(dt.datetime.combine(last, dt.time(9), clock.SHANGHAI)):
+        object_to(shortlist, household(1))
+    due = Objection.objects.get().due_on
+    with clock.at(dt.datetime.combine(last, dt.time(9), clock.SHANGHAI) + dt.timedelta(days=1)):
+        sweep.sweep()
+        halt(shortlist, "suspended")
+    with day(20, month=10):
+        (said,) = halt(shortlist, "resumed").record.body["terms"]
+    assert Objection.objects.get().due_on > due
+    assert open_run(shortlist).ends_on == last
+    assert "ends_on" not in said

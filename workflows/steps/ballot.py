@@ -19,7 +19,7 @@ from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 
 from .. import clock, counting, terms
-from ..acts import Act, Written
+from ..acts import Act, Refused, Written
 from ..models.case import StepRun
 from ..parties import directory
 from ..uploads import UploadField
@@ -46,6 +46,11 @@ PHASES: dict[str, Words] = {
 }
 CHOICES: dict[str, Words] = {"for": _("同意"), "against": _("反对"), "abstain": _("弃权")}
 MATTERS: dict[str, Words] = {"ordinary": _("一般事项"), "special": _("特别事项")}
+ROLL_FAULTS: dict[str, Words] = {
+    "twice": _("重复登记"),
+    "no_area": _("没有面积"),
+    "no_owner": _("没有产权人"),
+}
 MOST_QUESTIONS = 10
 MOST_MANDATES = 3
 """How many owners one proxy may stand for (D)."""
@@ -320,6 +325,7 @@ class Ballot(Step):
         wanted = {
             "ballot.called": (DRAFT,),
             "ballot.recalled": (NOTICED,),
+            "ballot.opened": (NOTICED,) if run.overdue_at else (),
             "vote.cast": (VOTING,),
             "proxy.registered": (VOTING,),
             "vote.withdrawn": (VOTING,),
@@ -344,9 +350,7 @@ class Ballot(Step):
         """Post the questions; nothing else may be voted on."""
         run, data = doing.open_run, doing.data
         self._in_phase(run, DRAFT)
-        roll = self._roll(run)
-        if not roll:
-            raise refuse(_("名册是空的，请先导入业主名册。"), code="unmet")
+        self._roll(run)  # must be fit to vote with
         rule = self.rule or f"owners_{data['matter']}"
         BallotQuestion.objects.bulk_create(
             BallotQuestion(run=run, number=number, text=text, rule=rule)
@@ -371,13 +375,21 @@ class Ballot(Step):
         return Written({"questions": data["questions"], **run.data})
 
     def _roll(self, run: StepRun) -> list[counting.RollEntry]:
+        """The roll as it would now be frozen; refuses an empty or a faulty one."""
+        units = directory().roll(self.electorate, run.process.community)
+        if not units:
+            raise refuse(_("名册是空的，请先导入名册。"), code="unmet")
         try:
-            units = directory().roll(self.electorate, run.process.community)
             return counting.freeze_roll(self.electorate, units)
         except counting.CountingError as error:
             raise refuse(
                 _("名册不完整，不能表决：请核对各户的面积和产权人。"), code="unmet"
             ) from error
+
+    def roll_faults(self, run: StepRun) -> list[tuple[counting.RollUnit, str]]:
+        """The units with which the roll cannot be frozen, with why (`ROLL_FAULTS`)."""
+        units = directory().roll(self.electorate, run.process.community)
+        return counting.roll_faults(self.electorate, units)
 
     @act("ballot.recalled", title=_("撤回表决公告"), by="by", form=ReasonForm, optional=True)
     def recall(self, doing: Act) -> Written:
@@ -391,6 +403,17 @@ class Ballot(Step):
         run.starts_on = run.ends_on = run.ends_at = run.scheduled = None
         run.save()
         return Written({"reason": doing.data["reason"]})
+
+    @act("ballot.opened", title=_("开始投票"), by="by")
+    def open(self, doing: Act) -> Written:
+        """Open the vote that the clock could not open for its roll, once that is in order."""
+        run = doing.open_run
+        self._in_phase(run, NOTICED)
+        if not run.term_over(doing.at):
+            raise refuse(_("公告期未满，不能开始投票。"), code="early")
+        self._open_voting(run, doing.at)
+        run.save()
+        return Written({"phase": run.phase, **self.phase_body(run)})
 
     def shift_term(self, run: StepRun, suspended: dt.datetime, resumed: dt.datetime) -> None:
         """A notice that stood still hangs for as many days more: voting opens that much later."""
@@ -407,7 +430,10 @@ class Ballot(Step):
     def term_ended(self, run: StepRun, now: dt.datetime) -> str | None:
         """Opens the vote, closes it, or closes the objections; never confirms by itself."""
         if run.phase == NOTICED:
-            self._open_voting(run, now)
+            try:
+                self._open_voting(run, now)
+            except Refused:  # the roll: it is now overdue, and who handles it opens it
+                return None
         elif run.phase == VOTING:
             self._close_voting(run, now)
         elif run.phase == PRELIMINARY and not self.undecided(run).exists():
@@ -672,6 +698,8 @@ class Ballot(Step):
         """What is missing in this phase."""
         if run.phase == DRAFT:
             return [_("尚未发布表决公告")]
+        if run.phase == NOTICED and run.overdue_at:
+            return self._roll_lacks(run)
         if run.phase == NOTICED:
             return [_("公告期满后开始投票")]
         if run.phase == VOTING:
@@ -681,6 +709,20 @@ class Ballot(Step):
             missing.append(_("还有%(count)s件计票异议未核查") % {"count": waiting})
         missing.append(_("结果尚未确认"))
         return missing
+
+    def _roll_lacks(self, run: StepRun) -> list[Words]:
+        """What keeps the vote from being opened, in numbers: rooms are for those who handle it."""
+        if not directory().roll(self.electorate, run.process.community):
+            return [_("名册是空的，导入名册后才能开始投票")]
+        codes = [code for _unit, code in self.roll_faults(run)]
+        if not codes:
+            return [_("名册已经可用，可以开始投票")]
+        return [
+            _("名册有误：%(n)s户%(fault)s，更正名册后才能开始投票")
+            % {"n": codes.count(code), "fault": words}
+            for code, words in ROLL_FAULTS.items()
+            if code in codes
+        ]
 
     def grounds(self, run: StepRun) -> list[str]:
         """The lines of the count that were not met."""
@@ -693,8 +735,12 @@ class Ballot(Step):
         return lines
 
     def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:
-        """Objections to the count."""
-        count = self.undecided(run).count() if roles.intersection(self.by) else 0
+        """Objections to the count; a vote that could not be opened."""
+        if not roles.intersection(self.by):
+            return []
+        if run.phase == NOTICED and run.overdue_at:
+            return [_("名册有误，投票没有开始")]
+        count = self.undecided(run).count()
         return [_("%(n)s件计票异议待核查") % {"n": count}] if count else []
 
     def result(self, run: StepRun) -> dict[str, Any]:
@@ -763,11 +809,14 @@ class Ballot(Step):
     def desk(
         self, run: StepRun, roles: set[str] | None = None, query: Mapping[str, str] = NOTHING
     ) -> dict[str, Any]:
-        """Who has not voted (not what the others chose), and undecided objections in clear."""
+        """Who has not voted (not what the others chose), undecided objections in clear, and with
+        what the roll cannot be frozen."""
+        faulty = self.roll_faults(run) if run.phase == NOTICED and run.overdue_at else []
         waiting = RollRow.objects.filter(run=run).exclude(papers__standing=True)
         return {
             "waiting": waiting.order_by("pk")[:300],
             "undecided": list(self.undecided(run).select_related("record")[:SHOWN]),
+            "faulty": [(unit.label, ROLL_FAULTS[code]) for unit, code in faulty[:SHOWN]],
         }
 
 

@@ -465,6 +465,11 @@ class Step(Node):
         run.term_rule, run.provisional = later.rule, later.provisional
         run.scheduled = later.ends_at
 
+    def resumed(self, run: StepRun, suspended: dt.datetime, resumed: dt.datetime) -> dict[str, Any]:
+        """The case was suspended and goes on: move what else in the run stood still. Returns what
+        the record says of it."""
+        return {}
+
     # --- what the clock does
     @act("term.ended", title=_("期限届满"), by=("clock",), page=False)
     def _term_ended(self, doing: Act) -> Written:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from django import forms
@@ -10,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from ..acts import CASE, Act, Written
 from ..models.case import Case, StepRun
 from ..uploads import UploadField
-from .base import ActForm, ActSpec, Roles, act, refuse, term_body
+from .base import ActForm, ActSpec, Roles, Step, act, refuse, term_body
 from .opinion import (
     TEXT_MOST,
     Answering,
@@ -161,17 +162,28 @@ class CaseActs(Answering):
             raise refuse(_("该事项没有中止。"), code="closed_step")
         moved: list[dict[str, Any]] = []
         for run in StepRun.objects.filter(process=case, finished__isnull=True):
-            if run.ends_at is None or run.starts_on is None or run.overdue_at:
+            if not isinstance(run.flow_task, Step):
                 continue
-            if run.ends_at <= case.suspended_at:
-                continue
-            run.step.shift_term(run, case.suspended_at, doing.at)
-            run.save()
-            moved.append({"step": run.name, **term_body(run)})
+            run.process = case
+            body = self._run_on(run, case.suspended_at, doing.at)
+            body |= run.step.resumed(run, case.suspended_at, doing.at)
+            if body:
+                moved.append({"step": run.name, **body})
         case.suspended_at = None
         case.suspended_reason = ""
         case.save(update_fields=["suspended_at", "suspended_reason"])
         return Written({"reason": doing.data["reason"], "terms": moved})
+
+    @staticmethod
+    def _run_on(run: StepRun, suspended: dt.datetime, resumed: dt.datetime) -> dict[str, Any]:
+        """Move the term of a run, unless it had run out before."""
+        if run.ends_at is None or run.starts_on is None or run.overdue_at:
+            return {}
+        if run.ends_at <= suspended:
+            return {}
+        run.step.shift_term(run, suspended, resumed)
+        run.save()
+        return term_body(run)
 
     @act(
         "trail.downloaded",

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.db.models import Count, Min, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .. import calendars, clock, terms
@@ -306,6 +307,7 @@ class Publicity(Answering):
             created=doing.at,
             due_on=due.ends_on,
             due_at=due.ends_at,
+            due_rule=due.rule,
             provisional=due.provisional,
         )
         body["due_on"] = due.ends_on.isoformat()
@@ -429,6 +431,24 @@ class Publicity(Answering):
         upheld = Objection.objects.filter(run=run, life="upheld").order_by("pk")
         rows = upheld.values_list("reply__public_text", "reply__reason")[:50]
         return ["\n".join(part for part in row if part) for row in rows]
+
+    def resumed(self, run: StepRun, suspended: dt.datetime, resumed: dt.datetime) -> dict[str, Any]:
+        """The time to decide an objection stood still as well."""
+        calendar = calendars.current()
+        moved = list(self.undecided(run).filter(due_at__gt=suspended))
+        for row in moved:
+            raised = timezone.localdate(row.created)
+            due = terms.Deadline(raised, row.due_on, row.due_at, row.provisional, row.due_rule)
+            later = terms.resume(self.verify, due, suspended, resumed, calendar)
+            row.due_on, row.due_at = later.ends_on, later.ends_at
+            row.due_rule, row.provisional = later.rule, later.provisional
+        Objection.objects.bulk_update(
+            moved, ["due_on", "due_at", "due_rule", "provisional"], batch_size=500
+        )
+        if not moved:
+            return {}
+        first = min(row.due_on for row in moved)
+        return {"objections": len(moved), "due_on": first.isoformat()}
 
     def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:
         """Objections to decide, late opinions to answer."""

@@ -64,6 +64,7 @@ class Objection(Statement):
     life = FSMField(_("状态"), default="raised", protected=True)
     due_on = models.DateField(_("核查期限"))
     due_at = models.DateTimeField(_("核查期限届满"))
+    due_rule = models.CharField(max_length=160, blank=True)
     provisional = models.BooleanField(default=False)
 
     class Meta:
