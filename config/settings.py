@@ -109,7 +109,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         # one case queue up instead of failing half way; this is the case lock on SQLite.
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+        # Erased data must not live on in free pages of the file.
+        "PRAGMA secure_delete=ON;",
     }
     # A shared in-memory database has one writer for all threads and ignores the timeout.
     DATABASES["default"]["TEST"] = {"NAME": env("SANWEN_TEST_DATABASE", default=None)}

@@ -5,7 +5,7 @@ They come before those of allauth, two of which they take over: nobody here has 
 
 from django.urls import path
 
-from . import claim_views, views
+from . import claim_views, erasure_views, views
 
 app_name = "community"
 urlpatterns = [
@@ -19,6 +19,7 @@ urlpatterns = [
         claim_views.end_member,
         name="end_member",
     ),
+    path("staff/erasure/<slug:code>/", erasure_views.erase, name="erase"),
     path("staff/rolls/", views.roll_list, name="rolls"),
     path("staff/rolls/<slug:code>/", views.roll, name="roll"),
     path("staff/rolls/<slug:code>/preview/", views.roll_preview, name="roll_preview"),

@@ -67,8 +67,11 @@ class Record(models.Model):
 
     @cached_property
     def body(self) -> dict[str, Any]:
-        """What the public may know of the act: the hashed body with the words beside it."""
-        return disclosure.opened(self.content, self.published)
+        """What the public may know of the act: the hashed body with the words beside it, as they
+        now stand."""
+        body = disclosure.opened(self.content, self.published)
+        later = {row.name: row.now for row in self.disclosures.all() if row.now not in (None, "")}
+        return dict(sorted({**body, **later}.items()))
 
     @property
     def withdrawn(self) -> int:
@@ -88,6 +91,8 @@ class Disclosure(models.Model):
     encoded = models.TextField()
     digest = models.CharField(max_length=43)
     public = models.BooleanField(default=False)
+    now = models.JSONField(null=True)
+    """What stands in public instead, once a moderator has masked more of it."""
 
     def __str__(self) -> str:
         return f"{self.name} of record {self.record_id}"

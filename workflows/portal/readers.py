@@ -26,6 +26,7 @@ from ..steps.opinion import Opinion, late_book
 from . import chart, words
 from .viewer import Offer, Viewer
 
+CORRECTING = ("record.corrected", "words.masked")
 RECORDS_SHOWN = 12
 
 
@@ -339,8 +340,8 @@ def record_page(case: Case, record: Record) -> dict[str, Any]:
     linked = records.links(before, record)
     later = [
         row
-        for row in case.records.filter(seq__gt=record.seq, act="record.corrected")[:50]
-        if row.content.get("corrects") == record.seq
+        for row in case.records.filter(seq__gt=record.seq, act__in=CORRECTING)[:200]
+        if record.seq in (row.content.get("corrects"), *row.content["body"].get("records", ()))
     ]
     return {
         "row": record_row(case, record),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import book, dates, desk, feeds, log, open_data, receipts, trails, views
+from . import book, dates, desk, feeds, log, moderation, open_data, receipts, trails, views
 
 app_name = "portal"
 urlpatterns = [
@@ -52,6 +52,11 @@ urlpatterns = [
     path("my/", desk.my, name="my"),
     path("my/terms.ics", dates.my_dates, name="my_dates"),
     path("my/terms/<int:pk>-<slug:secret>.ics", dates.own_dates, name="own_dates"),
+    path("moderation/", moderation.moderation, name="moderation"),
+    path("moderation/public/<int:number>/<int:leaf>/", moderation.mask_public, name="mask_public"),
+    path(
+        "moderation/waiting/<slug:kind>/<int:number>/", moderation.mask_waiting, name="mask_waiting"
+    ),
     path("inbox/", desk.inbox, name="inbox"),
     path("files/<uuid:uid>/", views.file, name="file"),
     path("log/", log.log_page, name="log"),

@@ -17,6 +17,7 @@ from django.http import (
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from .. import clock, records
@@ -242,6 +243,8 @@ def file(request: HttpRequest, uid: str) -> HttpResponseBase:
             allowed = allowed or viewer.oversees or viewer.judges(run)
         if not allowed:
             raise Http404
+    if not attachment.file:
+        return HttpResponse(_("文件内容已经删除，记录中保留其指纹。"), status=410)
     handle = attachment.file.open("rb")
     response = FileResponse(handle, content_type=attachment.media_type)
     inline = attachment.media_type.startswith("image/")

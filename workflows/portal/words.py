@@ -21,6 +21,7 @@ from ..steps.base import Step, Words
 from ..steps.consultation import VISITS
 from ..steps.consultation_rows import SATISFACTION
 from ..steps.opinion import OUTCOMES, STANCES
+from ..steps.privacy import KINDS, REASONS
 from ..steps.publicity_rows import DECISIONS, GROUNDS
 from ..steps.selection import PHASES as SELECTION_PHASES
 from ..terms import parse
@@ -80,6 +81,7 @@ FIELDS: dict[str, Words] = {
     "ends_on": _("截止日期"),
     "entered_late": _("期限内的纸质表，期满后补录"),
     "entries": _("台账条目（记录号）"),
+    "erased": _("已删除"),
     "entry": _("所指条目"),
     "failed": _("不合格项"),
     "files": _("附件数"),
@@ -91,6 +93,7 @@ FIELDS: dict[str, Words] = {
     "item": _("事项"),
     "judges": _("评分人数"),
     "jurisdiction": _("适用地区"),
+    "kept": _("依法暂留"),
     "kind": _("种类"),
     "late": _("逾期提交"),
     "life": _("状态"),
@@ -102,6 +105,7 @@ FIELDS: dict[str, Words] = {
     "n": _("笔数"),
     "note": _("说明"),
     "number": _("编号"),
+    "now": _("现公开的文字"),
     "objections": _("所答异议的记录"),
     "of": _("应张贴处数"),
     "on": _("日期"),
@@ -126,6 +130,7 @@ FIELDS: dict[str, Words] = {
     "rate": _("满意率"),
     "reason": _("理由"),
     "record": _("记录"),
+    "records": _("所涉记录"),
     "referral": _("转办去向"),
     "remarks": _("备注"),
     "result": _("结果"),
@@ -180,6 +185,8 @@ HERE: dict[tuple[str, str], Words] = {
 """Where a field means something of its own in the records of one act."""
 
 VALUES: dict[str, Words] = {
+    **KINDS,
+    **REASONS,
     "earlier_enrolment": _("报名在先者列前"),
     "awarded": _("已定标"),
     "exclude-start": _("当日不计"),

@@ -82,14 +82,14 @@ _CODE = re.compile(
 )
 
 
-def _is_code(value: Any, typed: frozenset[str]) -> bool:
+def is_code(value: Any, typed: frozenset[str] = frozenset()) -> bool:
     """Whether a value of a body says nothing in words; `typed` is what the act's form was told."""
     if isinstance(value, str):
         return not value or (value not in typed and _CODE.fullmatch(value) is not None)
     if isinstance(value, Mapping):
-        return all(_is_code(k, typed) and _is_code(v, typed) for k, v in value.items())
+        return all(is_code(k, typed) and is_code(v, typed) for k, v in value.items())
     if isinstance(value, (list, tuple)):
-        return all(_is_code(item, typed) for item in value)
+        return all(is_code(item, typed) for item in value)
     return True
 
 
@@ -123,7 +123,7 @@ def append(
     seq = case.length
     _require_exact(body)
     written = frozenset(typed)
-    words = {name: value for name, value in body.items() if not _is_code(value, written)}
+    words = {name: value for name, value in body.items() if not is_code(value, written)}
     disclosures = [
         Disclosure(name=name, encoded=disclosure.made(name, value), public=public)
         for public, values in ((True, words), (False, private or {}))

@@ -202,7 +202,7 @@ def book_rows(book: Iterable[Mapping[str, Any]], menu: Mapping[str, Any]) -> Ite
             moment(row["submitted_at"]),
             item.title if item else row["item"],
             words.VALUES.get(row["stance"], row["stance"]),
-            row["wording"] or "",
+            row["wording"] or (_("原文已依法删除") if row["erased_at"] else ""),
             standing(row),
             row["reason"] or "",
             row["referral"] or "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -36,6 +36,9 @@ class BallotQuestion(models.Model):
 class RollRow(models.Model):
     """One head on the frozen roll. `label` is for staff, `public_label` is masked."""
 
+    personal: ClassVar[dict[str, Any]] = {"label": "", "units": []}
+    kept_while_open: ClassVar = True
+
     run = models.ForeignKey(StepRun, on_delete=models.PROTECT, related_name="roll")
     key = models.CharField(max_length=200)
     area = models.PositiveBigIntegerField(_("专有部分面积"))
@@ -56,6 +59,8 @@ class RollRow(models.Model):
 
 class RollWay(models.Model):
     """A party that may give the vote of a row: its household, or a proxy with a written mandate."""
+
+    kept_while_open: ClassVar = True
 
     run = models.ForeignKey(StepRun, on_delete=models.PROTECT, related_name="+")
     row = models.ForeignKey(RollRow, on_delete=models.PROTECT, related_name="ways")
@@ -78,6 +83,9 @@ class BallotPaper(models.Model):
     `standing`: it is the one that counts for its row. `ended` says why another does not:
     replaced, withdrawn, struck. The choices are secret: they are in no record in clear.
     """
+
+    personal: ClassVar[dict[str, Any]] = {"serial": ""}
+    kept_while_open: ClassVar = True
 
     run = models.ForeignKey(StepRun, on_delete=models.PROTECT, related_name="papers")
     row = models.ForeignKey(RollRow, on_delete=models.PROTECT, related_name="papers")

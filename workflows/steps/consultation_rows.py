@@ -44,6 +44,8 @@ class HouseholdReturn(models.Model):
     refused, returned (a form without an opinion), or answered (an opinion or the survey).
     """
 
+    kept_while_open: ClassVar = True
+
     run = models.ForeignKey(StepRun, on_delete=models.PROTECT, related_name="household_returns")
     record = models.ForeignKey(Record, on_delete=models.PROTECT, null=True, related_name="+")
     party_key = models.CharField(max_length=60)
@@ -79,6 +81,8 @@ class SurveyAnswer(models.Model):
 
     Who answered what is private. Changes only through `acts.perform`.
     """
+
+    kept_while_open: ClassVar = True
 
     run = models.ForeignKey(StepRun, on_delete=models.PROTECT, related_name="survey_answers")
     record = models.ForeignKey(Record, on_delete=models.PROTECT, null=True, related_name="+")

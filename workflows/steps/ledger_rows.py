@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -25,6 +25,9 @@ class LedgerEntry(models.Model):
     public and are emptied when that person's data are erased. `seq` is the record by which the
     entry is named in public; null while the public may not know of it (a contribution not paid).
     """
+
+    personal: ClassVar[dict[str, Any]] = {"private": {}, "mark": None}
+    kept_while_open: ClassVar = True
 
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="ledger_entries")
     step = models.CharField(max_length=60)
@@ -87,6 +90,9 @@ class LedgerMove(models.Model):
 
     Changes only through `acts.perform`. `public` and `private` as in `LedgerEntry`.
     """
+
+    personal: ClassVar[dict[str, Any]] = {"private": {}}
+    kept_while_open: ClassVar = True
 
     entry = models.ForeignKey(LedgerEntry, on_delete=models.PROTECT, related_name="moves")
     record = models.ForeignKey(Record, on_delete=models.PROTECT, null=True, related_name="+")

@@ -21,6 +21,7 @@ from .opinion import (
     says_something,
     write_opinion,
 )
+from .privacy import Privacy
 
 
 class ReasonForm(ActForm):
@@ -77,7 +78,7 @@ ASKING = ("publicity", "consultation")
 """The kinds of steps at which people have their say."""
 
 
-class CaseActs(Answering):
+class CaseActs(Privacy, Answering):
     """What may be done to a case whatever step it stands at. Not a node of any graph.
 
     A late objection becomes an opinion here: who could speak at a notice or a consultation that has

@@ -67,6 +67,8 @@ class SignUp(models.Model):
     Life: waiting → coming when a place falls free; either → cancelled by the person.
     """
 
+    kept_while_open: ClassVar = True
+
     session = models.ForeignKey(MeetingSession, on_delete=models.PROTECT, related_name="sign_ups")
     record = models.ForeignKey(Record, on_delete=models.PROTECT, null=True, related_name="+")
     party_key = models.CharField(max_length=60)

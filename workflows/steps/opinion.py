@@ -73,14 +73,19 @@ class Reply(models.Model):
 class Statement(models.Model):
     """What opinions and objections share: who wrote what, when, and the answer.
 
-    `text` is private and is emptied when its author's data are erased. `fingerprint` finds the same
-    words sent twice; it is keyed with the case's salt, so that it says nothing to outsiders.
+    `text` is private and is emptied when its author's data are erased. `proposed` is a wording that
+    a moderator has masked before it is answered. `fingerprint` finds the same words sent twice; it
+    is keyed with the case's salt, so that it says nothing to outsiders.
     """
+
+    personal: ClassVar[dict[str, Any]] = {"text": "", "proposed": ""}
 
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="%(class)ss")
     record = models.ForeignKey(Record, on_delete=models.PROTECT, null=True, related_name="+")
     party_key = models.CharField(max_length=60)
     text = models.TextField(_("内容"), blank=True)
+    proposed = models.TextField(_("拟公开的内容"), blank=True)
+    erased_at = models.DateTimeField(_("个人信息删除时间"), null=True)
     channel = models.CharField(_("渠道"), max_length=10, default="online")
     fingerprint = models.CharField(max_length=64, editable=False)
     created = models.DateTimeField(_("提交时间"))
@@ -441,6 +446,8 @@ def wording(rows: Sequence[Statement]) -> str:
     """The first one's text, masked: what the officer who answers begins with."""
     if not rows:
         return ""
+    if rows[0].proposed:
+        return rows[0].proposed
     known = directory()
     authors = known.names({row.party_key for row in rows}).values()
     return masking.draft(rows[0].text, [*authors, *known.roll_names(rows[0].case.community)])
@@ -512,7 +519,7 @@ def feedback_book(run: StepRun) -> QuerySet[Opinion, Mapping[str, Any]]:
     """The feedback book of a run (意见反馈册) without names, in order of arrival; to be paginated.
 
     Rows are dicts: `seq`, `item`, `stance`, `late`, `life`, `submitted_at`, `outcome`, `reason`,
-    `referral`, `wording`, `replied_at`, `reply_seq`. Nothing of who wrote.
+    `referral`, `wording`, `replied_at`, `reply_seq`, `erased_at`. Nothing of who wrote.
     """
     return _book(Opinion.objects.filter(run=run))
 
@@ -531,6 +538,7 @@ def _book(opinions: QuerySet[Opinion]) -> QuerySet[Opinion, Mapping[str, Any]]:
             "stance",
             "late",
             "life",
+            "erased_at",
             seq=F("record__seq"),
             submitted_at=F("created"),
             outcome=F("reply__outcome"),

@@ -48,6 +48,8 @@ class Seat(models.Model):
     else of the same role may then take the seat. The signature that stands is `signature`.
     """
 
+    kept_while_open: ClassVar = True
+
     run = models.ForeignKey(StepRun, on_delete=models.PROTECT, related_name="seats")
     code = models.CharField(_("席位"), max_length=40)
     life = FSMField(_("状态"), default="invited", protected=True)
@@ -92,6 +94,8 @@ class Signature(models.Model):
     signed. Changes only through `acts.perform`.
     """
 
+    kept_while_open: ClassVar = True
+
     seat = models.ForeignKey(Seat, on_delete=models.PROTECT, related_name="signatures")
     record = models.ForeignKey(Record, on_delete=models.PROTECT, null=True, related_name="+")
     former = models.OneToOneField(
@@ -114,6 +118,8 @@ class Signature(models.Model):
 
 class Recusal(models.Model):
     """That someone stood back from a seat, and why (回避). Changes only through `acts.perform`."""
+
+    kept_while_open: ClassVar = True
 
     seat = models.ForeignKey(Seat, on_delete=models.PROTECT, related_name="recusals")
     record = models.ForeignKey(Record, on_delete=models.PROTECT, null=True, related_name="+")

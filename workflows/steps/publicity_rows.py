@@ -102,7 +102,7 @@ def objections(run: StepRun, now: dt.datetime) -> QuerySet[Objection, Mapping[st
     """The objections of a run without names, in order of arrival; to be paginated.
 
     Rows are dicts: `seq`, `ground`, `life`, `raised_at`, `due_on`, `overdue`, `decision`, `why`,
-    `wording`, `decided_at`, `decision_seq`.
+    `wording`, `decided_at`, `decision_seq`, `erased_at`.
     """
     late = Q(life="raised", due_at__lte=now, provisional=False)
     return (
@@ -112,6 +112,7 @@ def objections(run: StepRun, now: dt.datetime) -> QuerySet[Objection, Mapping[st
             "ground",
             "life",
             "due_on",
+            "erased_at",
             seq=F("record__seq"),
             raised_at=F("created"),
             overdue=models.ExpressionWrapper(late, output_field=models.BooleanField()),

@@ -32,6 +32,8 @@ class Candidate(models.Model):
     with a reason, or, when the selection is decided, chosen, reserve or not chosen.
     """
 
+    personal: ClassVar[dict[str, Any]] = {"name": "", "statement": ""}
+
     run = models.ForeignKey(StepRun, on_delete=models.PROTECT, related_name="candidates")
     record = models.ForeignKey(Record, on_delete=models.PROTECT, null=True, related_name="+")
     number = models.PositiveIntegerField(_("报名号"))
@@ -95,6 +97,8 @@ class Mark(models.Model):
     The last one before the end counts. Life: given (again and again), or recused when the judge is
     related to the candidate; then it never counts.
     """
+
+    kept_while_open: ClassVar = True
 
     run = models.ForeignKey(StepRun, on_delete=models.PROTECT, related_name="marks")
     record = models.ForeignKey(Record, on_delete=models.PROTECT, null=True, related_name="+")

@@ -1,0 +1,76 @@
+"""Erasing a person's data through the whole installation: case by case through the one door.
+
+What a case holds: `records.erasure`. What other rooms hold they erase when its `erasing` is sent.
+All in one transaction: everything, or nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from django.db import transaction
+
+from . import acts, clock
+from .models.case import Case
+from .parties import Party
+from .records import erasure
+from .records.erasure import Subject
+
+__all__ = ["Report", "Subject", "carry_out", "preview"]
+
+
+@dataclass(slots=True)
+class Report:
+    """What was (or would be) erased and what the law keeps for now, in counts by kind."""
+
+    cases: list[str] = field(default_factory=list)
+    gone: Counter[str] = field(default_factory=Counter)
+    kept: Counter[str] = field(default_factory=Counter)
+    elsewhere: int = 0
+    """Cases of places for which the one who erases has no role; nothing of them is touched."""
+
+
+class _Undone(Exception):
+    """Carries a preview out of its transaction."""
+
+
+def carry_out(subject: Subject, reason: str, party_in: Callable[[Case], Party | None]) -> Report:
+    """Erase; each case that holds something gets a record, which says how much and never whose.
+
+    `party_in` names the capacity in which the one who erases acts on a case, None where there is
+    none. Raises `acts.Refused`; then nothing has changed.
+    """
+    with transaction.atomic():
+        report = _erase(subject, reason, party_in)
+        transaction.on_commit(erasure.scrub)
+    return report
+
+
+def preview(subject: Subject, reason: str, party_in: Callable[[Case], Party | None]) -> Report:
+    """What `carry_out` would do, by doing it and taking it back."""
+    found: list[Report] = []
+    try:
+        with transaction.atomic():
+            found.append(_erase(subject, reason, party_in))
+            raise _Undone
+    except _Undone:
+        return found[0]
+
+
+def _erase(subject: Subject, reason: str, party_in: Callable[[Case], Party | None]) -> Report:
+    report = Report()
+    for case in erasure.cases_of(subject).select_related("community"):
+        party = party_in(case)
+        if party is None:
+            report.elsewhere += 1
+            continue
+        payload = {"reason": reason, "subject": subject}
+        done = acts.perform(case, acts.CASE, "erasure.done", party, payload)
+        report.cases.append(case.number)
+        report.gone.update(done.record.body["erased"])
+        report.kept.update(done.record.body.get("kept", {}))
+    for _receiver, counts in erasure.erasing.send(Subject, subject=subject, at=clock.now()):
+        report.gone.update(counts or {})
+    return report
