@@ -82,9 +82,10 @@ class MaskForm(ActForm):
         data: dict[str, Any] = super().clean() or {}
         if self.errors:
             return data
-        if not data["whole"] and not self.lines():
+        lines = self.lines()
+        if not data["whole"] and not lines:
             self.add_error("selected", _("请写明要遮盖的词句，或者选择全文不再公开。"))
-        if any(line in data["reason"] for line in self.lines()):
+        if any(line in data["reason"] for line in lines):
             self.add_error("reason", _("理由将公开，请不要写出所遮盖的词句。"))
         return data
 

@@ -1,0 +1,448 @@
+"""Erasing a resident: nothing of the person is left anywhere, and every check still holds."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as project
+from django.core.cache import cache
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+
+from processes.community.erasure import ERASED_NAME, eraser, subject_of
+from processes.community.models import HouseholdMember, Owner, Ownership, Person
+from tests.factories import make_estate, make_member, make_person, make_street, units_of
+from tests.sandbox.ballot_procedures import Vote
+from tests.sandbox.opinion_procedures import Needs, photo
+from workflows import acts, calendars, clock, erasing, records, sweep
+from workflows.models import (
+    Alias,
+    Attachment,
+    BallotPaper,
+    Case,
+    Opinion,
+    Record,
+    Reply,
+    RollRow,
+    Trace,
+)
+from workflows.parties import Party, directory
+from workflows.records.erasure import erased
+from workflows.steps.opinion import feedback_book
+
+pytestmark = pytest.mark.django_db(transaction=True)
+NAME, PHONE = "欧阳示范乙", "19900004321"
+TEXT = f"我是{NAME},家里进水,电话{PHONE},独有的一句原话"
+MASKED = "家里进水,独有的公开说法"
+ROOM = "1号楼1单元101室"
+
+
+@pytest.fixture
+def place(settings: Any, tmp_path: Path) -> Any:
+    settings.SANWEN_DIRECTORY = "processes.community.directory.CommunityDirectory"
+    settings.SANWEN_STAFF_TOTP = False
+    settings.RATELIMIT_ENABLE = False
+    settings.MEDIA_ROOT = tmp_path / "media"
+    directory.cache_clear()
+    calendars.seed()
+    clock.set_now(dt.datetime(2026, 6, 1, 9, tzinfo=clock.SHANGHAI))
+    street = make_street()
+    estate = make_estate(units=4, parent=street)
+    yield Place(estate, street)
+    directory.cache_clear()
+
+
+class Place:
+    """An estate of four units; the first one's owner is whom this is about."""
+
+    def __init__(self, estate: Any, street: Any) -> None:
+        self.estate, self.community = estate, estate.community
+        self.units = units_of(estate)
+        self.office = make_person("clerk", "office", community=street)
+        self.committee = make_person("committee", "residents_committee", community=street)
+        self.person = make_person("wanglaoshi", name=NAME)
+        Owner.objects.filter(ownerships__unit=self.units[0]).update(name=NAME)
+        make_member(self.units[0], self.person)
+        self.others = [make_member(unit).person for unit in self.units[1:]]
+
+    def staff(self, role: str) -> Party:
+        person = self.office if role == "office" else self.committee
+        return Party(role, f"person:{person.pk}", person.pk)
+
+    def owner(self, number: int, role: str = "owner", **more: Any) -> Party:
+        person = self.person if number == 0 else self.others[number - 1]
+        return Party(role, f"household:{self.units[number].pk}", person.pk, **more)
+
+    def consultation(self) -> Case:
+        """The person says something with a photo; so does a neighbour; both are answered."""
+        case = acts.open_case(Needs, self.community, self.staff("office"), title="问需")
+        for number, text in ((0, TEXT), (1, "邻居的意见留着")):
+            acts.perform(
+                case,
+                "ask",
+                "opinion.submitted",
+                self.owner(number, "household"),
+                {"text": text},
+                {"photos": [photo(77 + number)]},
+            )
+        mine, other = Opinion.objects.order_by("pk")
+        for opinion, wording in ((mine, MASKED), (other, "邻居的公开说法")):
+            acts.perform(
+                case,
+                "ask",
+                "opinion.replied",
+                self.staff("residents_committee"),
+                {
+                    "opinions": [opinion.pk],
+                    "outcome": "adopted",
+                    "public_text": wording,
+                    "reason": "已列入本次改造的工程。",
+                },
+            )
+        acts.perform(
+            case,
+            "ask",
+            "household.visited",
+            self.staff("residents_committee"),
+            {"household": self.units[3].label, "result": "not_met", "on": "2026-06-01"},
+        )
+        return case
+
+    def ballot(self) -> Case:
+        """All four vote, and it is counted and confirmed."""
+        case = acts.open_case(Vote, self.community, self.staff("office"), title="表决")
+        call = {
+            "questions": "是否改造",
+            "matter": "ordinary",
+            "reason": "属于其他重大事项",
+            "opens_on": "2026-06-17",
+        }
+        chair = self.staff("residents_committee")
+        acts.perform(case, "ballot", "ballot.called", chair, call)
+        clock.set_now(dt.datetime(2026, 6, 17, 9, tzinfo=clock.SHANGHAI))
+        sweep.sweep()
+        for number, choice in enumerate(("for", "for", "for", "against")):
+            acts.perform(case, "ballot", "vote.cast", self.owner(number), {"q1": choice})
+        return case
+
+    def confirm(self, case: Case) -> None:
+        clock.set_now(dt.datetime(2026, 7, 9, 9, tzinfo=clock.SHANGHAI))
+        sweep.sweep()
+        chair = self.staff("residents_committee")
+        acts.perform(case, "ballot", "result.confirmed", chair, {"reason": "询异期满无异议"})
+
+    def moved_out(self) -> None:
+        """Sold: another owns the unit now."""
+        Ownership.objects.filter(unit=self.units[0]).delete()
+        heir = Owner.objects.create(estate=self.estate, name="示范新主")
+        Ownership.objects.create(unit=self.units[0], owner=heir)
+
+    def erase(self, **more: Any) -> erasing.Report:
+        subject = subject_of(self.person, self.units[0], **more)
+        return erasing.carry_out(subject, "request", lambda case: eraser(self.office, case))
+
+
+def dump() -> bytes:
+    """All that the database holds: the files with their log, or every row of every table."""
+    if connection.vendor == "sqlite":
+        path = Path(connection.settings_dict["NAME"])
+        files = [path, path.with_name(path.name + "-wal")]
+        return b"".join(file.read_bytes() for file in files if file.exists())
+    out = io.BytesIO()
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            with cursor.copy(f'COPY "{table}" TO STDOUT') as rows:  # psycopg
+                for row in rows:
+                    out.write(bytes(row))
+    return out.getvalue()
+
+
+def on_disk(*folders: Path) -> bytes:
+    """What lies in folders: contents and names."""
+    found = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    return b"".join(file.read_bytes() + file.name.encode() for file in found)
+
+
+def forms_of(value: str) -> list[bytes]:
+    """A value as it might stand in a row: plain, in JSON, or in a disclosure (base64)."""
+    import base64
+
+    plain = value.encode()
+    escaped = value.encode("ascii", "backslashreplace")
+    windows = [base64.urlsafe_b64encode(plain[at:])[4:-6] for at in range(3)]
+    return [plain, escaped, *(window for window in windows if len(window) > 8)]
+
+
+def test_the_person_is_gone_from_database_files_and_caches_and_every_check_holds(place):
+    case, vote = place.consultation(), place.ballot()
+    place.confirm(vote)
+    place.moved_out()
+    tally = Case.objects.get(pk=vote.pk).records.get(act="result.confirmed").body["tallies"]
+    picture = Attachment.objects.order_by("pk")[0]
+    content = picture.file.open("rb").read()
+    before = dump()
+    secrets = [NAME, PHONE, TEXT, MASKED, ROOM, "wanglaoshi"]
+    for secret in secrets:
+        assert any(form in before for form in forms_of(secret)), secret
+    assert content in on_disk(Path(project.MEDIA_ROOT))
+
+    report = place.erase(close=True, former=NAME, community=place.community)
+
+    assert report.cases == [case.number, vote.number]
+    after = dump()
+    for secret in secrets:
+        for form in forms_of(secret):
+            assert form not in after, (secret, form)
+            assert form not in on_disk(Path(project.MEDIA_ROOT), project.HOME / "cache")
+    assert content not in on_disk(Path(project.MEDIA_ROOT))
+    assert Attachment.objects.get(pk=picture.pk).sha256 == picture.sha256
+
+    for each in Case.objects.all():
+        assert records.first_fault(each) is None
+        assert each.records.filter(act="erasure.done").count() == 1
+    assert "邻居的意见留着" in Opinion.objects.order_by("pk")[1].text
+    confirmed = Case.objects.get(pk=vote.pk).records.get(act="result.confirmed")
+    assert confirmed.body["tallies"] == tally
+    assert BallotPaper.objects.filter(standing=True).count() == 4
+    assert RollRow.objects.filter(label="").count() == 1
+
+
+def test_the_feedback_book_still_lists_the_opinion_as_erased(place):
+    case = place.consultation()
+    run = case.runs.get(name="ask")
+    place.erase()
+    mine, other = feedback_book(run)
+    assert (mine["wording"], mine["outcome"], other["wording"]) == ("", "adopted", "邻居的公开说法")
+    assert mine["reason"] == "已列入本次改造的工程。"
+    client = Client()
+    page = client.get(f"/cases/{case.number}/steps/{run.pk}/").content.decode()
+    assert "原文已依法删除" in page
+    assert MASKED not in page
+    reply = case.records.filter(act="opinion.replied").first()
+    shown = client.get(f"/cases/{case.number}/records/{reply.seq}/").content.decode()
+    assert MASKED not in shown
+    assert "记录仍可核验" in shown
+    assert client.get(f"/files/{Attachment.objects.order_by('pk')[0].uid}/").status_code == 404
+    assert MASKED not in client.get(f"/cases/{case.number}/disclosures.jsonl").getvalue().decode()
+
+
+def test_the_record_of_an_erasure_says_how_much_and_never_whose(place):
+    case = place.consultation()
+    place.erase()
+    record = case.records.get(act="erasure.done")
+    assert record.body["reason"] == "request"
+    assert record.body["erased"]["opinion"] == 1
+    assert record.body["erased"]["files"] == 1
+    assert record.canonical.isascii()
+    assert not record.disclosures.exists()
+    own = Record.objects.filter(case=case, act="opinion.submitted").first()
+    assert Trace.objects.get(record=own).user_id is None
+    assert Trace.objects.get(record=own).party_key.startswith("erased:")
+    assert not Alias.objects.filter(party_key=f"household:{place.units[0].pk}").exists()
+
+
+def test_what_an_open_ballot_needs_stays_until_it_is_over(place):
+    vote = place.ballot()
+    report = place.erase()
+    assert report.kept["ballotpaper"] == 1
+    key = f"household:{place.units[0].pk}"
+    assert BallotPaper.objects.filter(party_key=key).count() == 1
+    with pytest.raises(acts.Refused):  # and nobody votes twice
+        acts.perform(vote, "ballot", "vote.cast", place.owner(0), {"q1": "against"})
+    place.confirm(vote)
+    assert not place.erase().kept
+    assert not BallotPaper.objects.filter(party_key=key).exists()
+
+
+def test_an_opinion_not_yet_answered_needs_no_answer_any_more(place):
+    case = acts.open_case(Needs, place.community, place.staff("office"), title="问需")
+    acts.perform(case, "ask", "opinion.submitted", place.owner(0, "household"), {"text": TEXT})
+    place.erase()
+    opinion = Opinion.objects.get()
+    assert (opinion.text, opinion.life) == ("", "withdrawn")
+    assert opinion.erased_at == clock.now()
+
+
+def test_a_wording_that_answers_others_as_well_stays(place):
+    case = place.consultation()
+    shared = Reply.objects.get(public_text="邻居的公开说法")
+    Opinion.objects.update(reply=shared)
+    place.erase()
+    assert Reply.objects.get(pk=shared.pk).public_text == "邻居的公开说法"
+    assert records.first_fault(Case.objects.get(pk=case.pk)) is None
+
+
+def test_a_name_that_slipped_into_public_words_is_masked_everywhere(place):
+    case = place.consultation()
+    slipped = f"{NAME}一户已经修好"
+    Reply.objects.filter(public_text="邻居的公开说法").update(reason=slipped)
+    acts.records.append(
+        Case.objects.get(pk=case.pk),
+        act="record.corrected",
+        at=clock.now(),
+        party=Party.clock(),
+        body={"text": slipped},
+    )
+    latest = case.records.order_by("-seq").first()
+    Case.objects.filter(pk=case.pk).update(length=latest.seq + 1, head=latest.leaf_hash)
+    place.moved_out()
+    place.erase(close=True, former=NAME, community=place.community)
+    assert case.records.get(pk=latest.pk).body["text"] == "欧阳**一户已经修好"
+    assert Reply.objects.get(public_text="邻居的公开说法").reason == "欧阳**一户已经修好"
+    assert NAME.encode() not in dump()
+    assert records.first_fault(Case.objects.get(pk=case.pk)) is None
+
+
+def test_a_preview_changes_nothing_and_says_what_would_be_erased(place):
+    place.consultation()
+    before = (Record.objects.count(), Opinion.objects.get(text=TEXT).pk)
+    subject = subject_of(place.person, place.units[0])
+    seen = erasing.preview(subject, "request", lambda case: eraser(place.office, case))
+    assert (Record.objects.count(), Opinion.objects.get(text=TEXT).pk) == before
+    assert Attachment.objects.exclude(file="").count() == 2
+    done = place.erase()
+    assert (seen.gone, seen.cases) == (done.gone, done.cases)
+
+
+def test_others_hear_of_it_within_and_after_the_transaction(place):
+    case = place.consultation()
+    heard: list[Any] = []
+
+    def within(sender, *, subject, at, **_more):
+        heard.append(("within", subject.users))
+        return {"deliveries": 3}
+
+    def after(sender, *, case_ids, **_more):
+        heard.append(("after", case_ids))
+
+    from workflows.records.erasure import erasing as signal
+
+    signal.connect(within)
+    erased.connect(after)
+    try:
+        report = place.erase()
+    finally:
+        signal.disconnect(within)
+        erased.disconnect(after)
+    assert heard == [("within", frozenset({place.person.pk})), ("after", [case.pk])]
+    assert report.gone["deliveries"] == 3
+
+
+def test_an_officer_who_leaves_takes_no_words_of_the_office(place):
+    case = place.consultation()
+    subject = subject_of(place.committee)
+    erasing.carry_out(subject, "request", lambda each: eraser(place.office, each))
+    assert Reply.objects.filter(reason="已列入本次改造的工程。").count() == 2
+    reply = case.records.filter(act="opinion.replied").first()
+    assert reply.body["public_text"] == MASKED
+    assert Trace.objects.get(record=reply).user_id is None
+    assert records.first_fault(Case.objects.get(pk=case.pk)) is None
+    assert Opinion.objects.get(text=TEXT)
+
+
+def test_a_closed_account_signs_in_no_more(place):
+    client = Client()
+    client.force_login(place.person)
+    assert client.get("/my/").status_code == 200
+    report = place.erase(close=True)
+    assert (report.gone["accounts"], report.gone["sessions"]) == (1, 1)
+    assert client.get("/my/").status_code == 302
+    gone = Person.objects.get(pk=place.person.pk)
+    assert (gone.display_name, gone.is_active, gone.has_usable_password()) == ("", False, False)
+    assert not HouseholdMember.objects.filter(person=gone).exists()
+
+
+def test_who_still_owns_stays_on_the_roll(place):
+    place.erase(former=NAME, community=place.community)
+    assert Owner.objects.filter(name=NAME).exists()
+    place.moved_out()
+    place.erase(former=NAME, community=place.community)
+    assert not Owner.objects.filter(name=NAME).exists()
+    assert Owner.objects.filter(name=ERASED_NAME).count() == 1
+
+
+# --- page and command
+
+
+def post(client: Client, **data: Any) -> Any:
+    return client.post("/staff/erasure/estate/", {"reason": "request", **data})
+
+
+def test_the_page_shows_first_and_erases_when_confirmed(place):
+    case = place.consultation()
+    cache.clear()
+    client = Client()
+    client.force_login(place.office)
+    sent = {"unit": place.units[0].label, "account": "wanglaoshi"}
+    shown = post(client, **sent)
+    page = shown.content.decode()
+    assert "将要删除" in page
+    assert case.number in page
+    assert Opinion.objects.filter(text=TEXT).exists()
+    assert post(client, **sent, confirm="1").status_code == 302
+    assert not Opinion.objects.filter(text=TEXT).exists()
+    assert "各有一条记录" in client.get("/staff/erasure/estate/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        ({}, "请填写户室、账号或者原业主姓名"),
+        ({"unit": "9号楼9单元999室"}, "名册中没有这一户"),
+        ({"account": "clerk"}, "本小区没有这个居民账号"),
+        ({"former": NAME}, "名册中没有这位已不拥有房屋的业主"),
+        ({"unit": ROOM, "close": "on"}, "注销账号须填写账号"),
+    ],
+)
+def test_the_page_says_what_is_wrong(place, sent, words):
+    client = Client()
+    client.force_login(place.office)
+    answer = post(client, **sent)
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+
+
+def test_only_who_oversees_may_erase(place):
+    client = Client()
+    for person in (place.committee, place.person):
+        client.force_login(person)
+        assert client.get("/staff/erasure/estate/").status_code == 403
+    case = place.consultation()
+    client.force_login(place.office)
+    sent = client.post(f"/cases/{case.number}/do/case/erasure.done/", {"reason": "request"})
+    assert sent.status_code == 404
+    subject = subject_of(place.person)
+    with pytest.raises(acts.Refused):
+        acts.perform(
+            case,
+            "case",
+            "erasure.done",
+            place.staff("residents_committee"),
+            {"reason": "request", "subject": subject},
+        )
+
+
+def test_the_command_shows_first_and_erases_with_yes(place):
+    case = place.consultation()
+    out = io.StringIO()
+    told = {"account": "wanglaoshi", "estate": "estate", "unit": ROOM, "by": "clerk"}
+    call_command("erase", reason="request", stdout=out, **told)
+    assert "尚未删除" in out.getvalue()
+    assert Opinion.objects.filter(text=TEXT).exists()
+    call_command("erase", reason="request", yes=True, stdout=out, **told)
+    assert case.number in out.getvalue()
+    assert NAME not in out.getvalue()
+    assert not Opinion.objects.filter(text=TEXT).exists()
+
+
+@pytest.mark.parametrize(
+    "told", [{"account": "nobody"}, {"unit": "无"}, {}, {"former": NAME}, {"account": "committee"}]
+)
+def test_the_command_refuses_who_cannot_be_meant(place, told):
+    with pytest.raises(CommandError):
+        call_command("erase", reason="request", by="clerk", estate="estate", **told)
