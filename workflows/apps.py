@@ -11,5 +11,5 @@ class WorkflowsConfig(AppConfig):
     verbose_name = _("程序引擎")
 
     def ready(self) -> None:
-        """Declare the site's own procedure; register the checks of declared procedures."""
-        from . import site, soundness  # noqa: F401
+        """Declare the site's own procedure; register checks; listen for erasures."""
+        from . import erasing, site, soundness  # noqa: F401

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import transaction
+from django.dispatch import receiver
 
 from . import acts, clock
 from .models.case import Case
@@ -30,6 +32,15 @@ class Report:
     kept: Counter[str] = field(default_factory=Counter)
     elsewhere: int = 0
     """Cases of places for which the one who erases has no role; nothing of them is touched."""
+
+
+@receiver(erasure.erased)
+def forget_papers(sender: Any, *, case_ids: list[int], **_more: Any) -> None:
+    """Throw away the trails that were made of cases before their words changed."""
+    from .records.trail import make  # loads the press, which few processes need
+
+    for case in Case.objects.filter(pk__in=case_ids):
+        make.forget(case)
 
 
 class _Undone(Exception):

@@ -21,6 +21,7 @@ from ..models.case import Case, Community, StepRun
 from ..models.record import Attachment, Record, Trace
 from ..parties import Party, directory
 from ..steps.base import Step
+from ..steps.privacy import ERASERS
 from ..steps.matters import CaseActs
 from ..steps.opinion import Opinion, late_book
 from . import chart, words
@@ -226,6 +227,7 @@ def case_page(case: Case, viewer: Viewer) -> dict[str, Any]:
     ahead = chart.ahead(runs)
     return {
         "case": case,
+        "erases": case.community.kind == "estate" and bool(viewer.roles.intersection(ERASERS)),
         "state": state,
         "state_label": label,
         "open_now": open_now,

@@ -33,6 +33,7 @@ from workflows.models import (
 )
 from workflows.parties import Party, directory
 from workflows.records.erasure import erased
+from workflows.records.trail import keep
 from workflows.steps.opinion import feedback_book
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -185,6 +186,7 @@ def test_the_person_is_gone_from_database_files_and_caches_and_every_check_holds
     tally = Case.objects.get(pk=vote.pk).records.get(act="result.confirmed").body["tallies"]
     picture = Attachment.objects.order_by("pk")[0]
     content = picture.file.open("rb").read()
+    keep.note(case, "newest-zh-hans.pdf", f"{TEXT} {MASKED}")  # a trail as it would be kept
     before = dump()
     secrets = [NAME, PHONE, TEXT, MASKED, ROOM, "wanglaoshi"]
     for secret in secrets:

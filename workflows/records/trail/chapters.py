@@ -115,7 +115,8 @@ def _packed(chapters: Iterable[Chapter]) -> Iterator[str]:
 
 
 def _disclosures(case: Case, full: bool) -> dict[int, list[str]]:
-    rows = Disclosure.objects.filter(record__case=case).order_by("record__seq", "pk")
+    rows = Disclosure.objects.filter(record__case=case).exclude(encoded="")
+    rows = rows.order_by("record__seq", "pk")
     if not full:
         rows = rows.filter(public=True)
     found: dict[int, list[str]] = defaultdict(list)
