@@ -532,6 +532,7 @@ def test_readers_show_no_author(design):
         "wording",
         "decided_at",
         "decision_seq",
+        "erased_at",
     }
     assert "household" not in str(rows)
     assert "501室" not in str(rows)

@@ -70,8 +70,12 @@ class Record(models.Model):
         """What the public may know of the act: the hashed body with the words beside it, as they
         now stand."""
         body = disclosure.opened(self.content, self.published)
-        later = {row.name: row.now for row in self.disclosures.all() if row.now not in (None, "")}
-        return dict(sorted({**body, **later}.items()))
+        return dict(sorted({**body, **self.restated}.items()))
+
+    @cached_property
+    def restated(self) -> dict[str, Any]:
+        """What stands in public instead of words that a moderator has masked, by name."""
+        return {row.name: row.now for row in self.disclosures.all() if row.now not in (None, "")}
 
     @property
     def withdrawn(self) -> int:

@@ -21,9 +21,9 @@ from ..models.case import Case, Community, StepRun
 from ..models.record import Attachment, Record, Trace
 from ..parties import Party, directory
 from ..steps.base import Step
-from ..steps.privacy import ERASERS
 from ..steps.matters import CaseActs
 from ..steps.opinion import Opinion, late_book
+from ..steps.privacy import ERASERS
 from . import chart, words
 from .viewer import Offer, Viewer
 

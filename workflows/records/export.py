@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -65,11 +65,18 @@ def with_words(records: Iterable[Record]) -> list[Record]:
     """
     found = list(records)
     words_of: dict[int, list[str]] = defaultdict(list)
-    public = Disclosure.objects.filter(record__in=[record.pk for record in found], public=True)
-    for pk, encoded in public.order_by("pk").values_list("record_id", "encoded"):
-        words_of[pk].append(encoded)
+    instead_of: dict[int, dict[str, Any]] = defaultdict(dict)
+    shown = Q(public=True) | Q(now__isnull=False)
+    rows = Disclosure.objects.filter(shown, record__in=[record.pk for record in found])
+    columns = rows.order_by("pk").values_list("record_id", "name", "encoded", "public", "now")
+    for pk, name, encoded, public, now in columns:
+        if public:
+            words_of[pk].append(encoded)
+        elif now:
+            instead_of[pk][name] = now
     for record in found:
         record.published = words_of[record.pk]
+        record.restated = instead_of[record.pk]
     return found
 
 
