@@ -283,15 +283,11 @@ def test_a_name_that_slipped_into_public_words_is_masked_everywhere(place):
     case = place.consultation()
     slipped = f"{NAME}一户已经修好"
     Reply.objects.filter(public_text="邻居的公开说法").update(reason=slipped)
-    acts.records.append(
-        Case.objects.get(pk=case.pk),
-        act="record.corrected",
-        at=clock.now(),
-        party=Party.clock(),
-        body={"text": slipped},
+    held = Case.objects.get(pk=case.pk)
+    latest = records.append(
+        held, act="record.corrected", at=clock.now(), party=Party.clock(), body={"text": slipped}
     )
-    latest = case.records.order_by("-seq").first()
-    Case.objects.filter(pk=case.pk).update(length=latest.seq + 1, head=latest.leaf_hash)
+    records.flush(held)
     place.moved_out()
     place.erase(close=True, former=NAME, community=place.community)
     assert case.records.get(pk=latest.pk).body["text"] == "欧阳**一户已经修好"
