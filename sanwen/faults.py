@@ -241,6 +241,10 @@ SAID: dict[str, tuple[str, str]] = {
         "这个浏览器不能核验 Ed25519 签名，签名未查",
         "this browser cannot check Ed25519 signatures: they were not looked at",
     ),
+    "no_digest": (
+        "这个浏览器在此网址下不能计算 SHA-256（须用 https），未能核验",
+        "this browser computes no SHA-256 at this address (it needs https): nothing was checked",
+    ),
     "not_in_browser": (
         "案卷（PDF）请用命令 sanwen verify 核验，网页只核验记录和回执",
         "trails (PDF) are checked by the command sanwen verify, records and receipts here",

@@ -17,12 +17,16 @@ from django.http import (
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from sanwen import faults
 
 from .. import clock, records
 from .. import procedure as procedures
 from ..models.case import Case, Community, StepRun
+from ..models.log import LogKey
 from ..models.record import Attachment, Record
 from ..steps.base import Step
 from . import chart, readers, words
@@ -167,9 +171,14 @@ def record_detail(request: HttpRequest, number: str, seq: int) -> HttpResponse:
 
 @require_GET
 def verify(request: HttpRequest) -> HttpResponse:
-    """Whether the chain of a case holds, worked out now, and how anyone works it out."""
+    """Check a file in the browser; or whether the chain of a case holds here, worked out now."""
     number = request.GET.get("case", "").strip()[:40]
-    found: dict[str, Any] = {"number": number}
+    language = 0 if (get_language() or "").startswith("zh") else 1
+    found: dict[str, Any] = {
+        "number": number,
+        "keys": LogKey.objects.all(),
+        "words": {code: pair[language] for code, pair in faults.SAID.items()},
+    }
     if number:
         case = Case.objects.filter(number=number).first()
         found["case"] = case
