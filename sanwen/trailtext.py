@@ -4,9 +4,9 @@ The trail holds exactly these lines, so that anyone can make them again from the
 ``records.jsonl``, ``disclosures.jsonl`` and ``words.json`` and hold the pages against them.
 
 The word table is one JSON object. ``labels`` holds the printed phrases with their placeholders,
-``acts``, ``roles``, ``fields``, ``values`` and ``terms`` the words for codes, ``steps`` by step its
-``title``, ``acts``, ``fields`` (in the order in which they are printed), ``codes`` and
-``outcomes``. A code without words is printed as it is.
+``acts``, ``roles``, ``fields`` (also by act: ``entry.added/area``), ``values`` and ``terms`` the
+words for codes, ``steps`` by step its ``title``, ``acts``, ``fields`` (in the order in which they
+are printed), ``codes`` and ``outcomes``. A code without words is printed as it is.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from . import disclosure
 
 WordTable = Mapping[str, Any]
 _NONE: Mapping[str, Any] = {}
+_AREAS = ("area", "voted_area")
 
 
 def lines(canonical: str, disclosures: Iterable[str], words: WordTable) -> list[str]:
@@ -39,7 +40,7 @@ def lines(canonical: str, disclosures: Iterable[str], words: WordTable) -> list[
         found += _pair(said["happened"], stamp(content["happened_at"]), said)
     if "corrects" in content:
         found.append(said["corrects"].format(seq=content["corrects"]))
-    found += _body(disclosure.opened(content, given), step, words)
+    found += _body(content["act"], disclosure.opened(content, given), step, words)
     lost = disclosure.withdrawn(content, given)
     if lost:
         found.append(said["withdrawn"].format(n=lost))
@@ -78,11 +79,14 @@ def _who(content: Mapping[str, Any], words: WordTable) -> Iterator[str]:
         yield said["round"].format(n=content["round"])
 
 
-def _body(body: Mapping[str, Any], step: Mapping[str, Any], words: WordTable) -> Iterator[str]:
+def _body(
+    act: str, body: Mapping[str, Any], step: Mapping[str, Any], words: WordTable
+) -> Iterator[str]:
     order = {name: at for at, name in enumerate(step.get("fields", ()))}
     for name in sorted(body, key=lambda name: (order.get(name, len(order)), name)):
         value = _shown(name, body[name], step, words)
-        yield from _pair(_label(name, step, words), value, words["labels"])
+        label = words["fields"].get(f"{act}/{name}") or _label(name, step, words)
+        yield from _pair(label, value, words["labels"])
 
 
 def _private(content: Mapping[str, Any], disclosures: Iterable[str]) -> dict[str, Any]:
@@ -108,17 +112,25 @@ def _shown(name: str, value: Any, step: Mapping[str, Any], words: WordTable) -> 
     said = words["labels"]
     if isinstance(value, bool):
         return said["yes"] if value else said["no"]
-    if name == "amount" and isinstance(value, int):
-        return _yuan(value)
+    if isinstance(value, int):
+        if name in _AREAS:
+            return said["area"].format(area=_exact(value))
+        return _exact(value) if name == "amount" else str(value)
     if isinstance(value, str):
         if name == "outcome" and value in step.get("outcomes", _NONE):
             return step["outcomes"][value]
         if name.rpartition(".")[2] == "term":
             return words["terms"].get(value, value)
+        if name == "rule":
+            known = {**words["terms"], **words["values"]}
+            return said["list"].join(known.get(part, part) for part in value.split(";"))
         return step.get("codes", _NONE).get(value) or words["values"].get(value, value)
     if isinstance(value, Mapping):
         return said["and"].join(
-            said["pair"].format(name=_label(key, step, words), value=_shown(key, item, step, words))
+            said["pair"].format(
+                name=_label(key, step, words),
+                value=_shown(_kind(name, key, value), item, step, words),
+            )
             for key, item in sorted(value.items())
         )
     if isinstance(value, list):
@@ -128,6 +140,13 @@ def _shown(name: str, value: Any, step: Mapping[str, Any], words: WordTable) -> 
     return "" if value is None else str(value)
 
 
-def _yuan(fen: int) -> str:
-    whole, rest = divmod(abs(fen), 100)
-    return f"{'-' if fen < 0 else ''}{whole:,}.{rest:02d}"
+def _kind(name: str, key: str, value: Mapping[str, Any]) -> str:
+    """As what a number within a count is shown: areas are counted beside heads."""
+    counted = name in _AREAS or (value.get("unit") == "area" and key in ("part", "whole", "needed"))
+    return "area" if counted else key
+
+
+def _exact(hundredths: int) -> str:
+    """Fen as yuan, hundredths of a square metre as square metres."""
+    whole, rest = divmod(abs(hundredths), 100)
+    return f"{'-' if hundredths < 0 else ''}{whole:,}.{rest:02d}"

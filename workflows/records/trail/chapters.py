@@ -28,8 +28,11 @@ from ...portal import words as portal_words
 from ...steps.base import Step
 from . import words
 
-SLICE = 100
-"""Records, opinions or entries in one piece: some ten pages, made in a fraction of a second."""
+TOGETHER = 100
+"""Chapters of so many records and rows in all stand in one piece."""
+SLICE, END = 200, 50
+"""Records, opinions or entries in one piece of a long chapter, and in each piece of what is left
+over: what grows is rendered again and again, and should be small."""
 
 SHORT = 28
 """Lines of so many signs stand side by side."""
@@ -102,10 +105,10 @@ def _packed(chapters: Iterable[Chapter]) -> Iterator[str]:
     together: list[str] = []
     weight = 0
     for chapter in chapters:
-        if together and (chapter.open or weight + chapter.weight > SLICE):
+        if together and (chapter.open or weight + chapter.weight > TOGETHER):
             yield "".join(together)
             together, weight = [], 0
-        if chapter.open or chapter.weight > SLICE:
+        if chapter.open or chapter.weight > TOGETHER:
             yield from chapter.blocks
         else:
             together += chapter.blocks
@@ -173,7 +176,7 @@ def _fill(chapter: Chapter, context: dict[str, Any], rows: Any, records: list[st
     """Write the blocks: the head with the first rows, more rows, the records."""
     listed = list(rows)
     chapter.weight = max(1, len(records) + len(listed))
-    short = chapter.weight <= SLICE
+    short = chapter.weight <= TOGETHER
     template = get_template("trail/chapter.html")
     own = {
         "chapter": chapter,
@@ -206,8 +209,11 @@ def _titled(start: int, records: list[str], count: int) -> SafeString:
 
 
 def _sliced(rows: list[Any]) -> Iterator[tuple[int, list[Any]]]:
-    for at in range(0, len(rows), SLICE):
+    whole = len(rows) - len(rows) % SLICE
+    for at in range(0, whole, SLICE):
         yield at, rows[at : at + SLICE]
+    for at in range(whole, len(rows), END):
+        yield at, rows[at : at + END]
 
 
 def _params(case: Case) -> list[tuple[str, str]]:

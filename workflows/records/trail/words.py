@@ -13,7 +13,7 @@ from ...models.case import Case
 from ...portal import words
 from ...steps.base import Step
 
-_TERM = re.compile(r'"(?:\w+\.)?term":"([^"\\]+)"')
+_TERM = re.compile(r'"(?:(?:\w+\.)?term|rule)":"([^"\\]+)"')
 
 
 def table(case: Case) -> dict[str, Any]:
@@ -28,7 +28,8 @@ def table(case: Case) -> dict[str, Any]:
         "labels": _labels(),
         "acts": _plain(words.ENGINE_ACTS),
         "roles": _plain(words.ROLES),
-        "fields": _plain(words.FIELDS),
+        "fields": _plain(words.FIELDS)
+        | {f"{act}/{name}": str(text) for (act, name), text in words.HERE.items()},
         "values": _plain(words.VALUES),
         "terms": {},
         "steps": steps,
@@ -37,9 +38,10 @@ def table(case: Case) -> dict[str, Any]:
 
 def learn(found: dict[str, Any], canonical: str) -> None:
     """Add the words for the terms that a record names; terms are composed, not listed."""
-    for code in _TERM.findall(canonical):
-        if code not in found["terms"]:
-            found["terms"][code] = str(words._term(code))
+    for text in _TERM.findall(canonical):
+        for code in text.split(";"):  # a rule is several
+            if code not in found["terms"]:
+                found["terms"][code] = str(words._term(code))
 
 
 def _labels() -> dict[str, str]:
@@ -49,6 +51,7 @@ def _labels() -> dict[str, str]:
         "pair": _("{name}：{value}"),
         "list": _("、"),
         "and": _("；"),
+        "area": _("{area}平方米"),
         "yes": _("是"),
         "no": _("否"),
         "happened": _("发生时间"),
