@@ -213,6 +213,13 @@ def test_the_full_trail_opens_what_is_private_and_is_not_kept(tmp_path, case):
     assert keep.kept(case) == set()
 
 
+def test_what_was_erased_is_in_no_trail(case):
+    Disclosure.objects.filter(record__case=case).update(encoded="", public=False)
+    read = chapters.read(case, full=True)
+    assert read.disclosures == {}
+    assert "13812345678" not in "".join(chapters.pieces(read))
+
+
 def test_an_english_reader_gets_english_words(tmp_path, case):
     with translation.override("en"):
         path = written(tmp_path, case)
