@@ -85,7 +85,7 @@ _RECORD = re.compile(
         rf'(?:"corrects":{_INT},)?(?:"files":\[{_FILE}(?:,{_FILE})*\],)?'
         r'(?:"happened_at":"[^"]{25}",)?'
         r'"party":\{(?:"id":"[^"]+",)?"role":"[^"]+"(?:,"via":"[^"]+")?\},'
-        r'(?:"prev":"([^"]{43}=)",)?"procedure":"([^"]+)",'
+        r'(?:"prev":"([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)",)?"procedure":"([^"]+)",'
         rf'(?:"round":{_INT},)?"seq":(0|[1-9][0-9]{{0,14}}),"step":"[^"]*","v":1\}})'
     ).encode(),
     re.DOTALL,

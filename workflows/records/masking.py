@@ -111,6 +111,7 @@ _LABELLED = re.compile(
     r"|型号|版本号?|许可证号?|代码|邮编|邮政编码|标准号?|批号|金额|造价|总价|合价|报价|单价|预算|面积|合计"
     r"|共计|总计)[\s:为是第№#]{0,3}$"
 )
+_MOBILE_WITHIN = re.compile(r"1[3-9][0-9]{9}")
 _PATTERN = re.compile(
     # One alternative a kind; group `<kind>_x` is what is replaced where that is only a part.
     r"(?P<email>(?<![a-z0-9_.+%-])[a-z0-9_.+%-]++\s?(?:@|\(at\)|\[at\]|#(?=qq\b|163\b|126\b))\s?"
@@ -202,8 +203,10 @@ def _number_kind(plain: str, shadow: str, start: int, end: int) -> str:
     model = re.search(r"[a-z]$", before, re.IGNORECASE) and not re.search(
         r"(?:tel|phone|mobile|qq|vx|wx|id|no)$", before, re.IGNORECASE
     )
-    firm = len(plain) == 18 and plain[:2] in ("91", "92", "93") and uscc.is_valid(plain)
-    if labelled or measured or model or firm:
+    firm = len(plain) == 18 and plain[:2] in ("91", "92", "93")
+    firm = firm and (labelled or uscc.is_valid(plain))
+    # What stands before or after it makes a number nobody's, but not one with a mobile in it.
+    if firm or ((labelled or measured or model) and not _MOBILE_WITHIN.search(plain)):
         return ""
     if _is_day(plain) and not re.search(r"(?:电话|手机|座机|联系)\S{0,2}$", before):
         return ""
