@@ -44,7 +44,7 @@ def forget_papers(sender: Any, *, case_ids: list[int], **_more: Any) -> None:
 
 
 class _Undone(Exception):
-    """Carries a preview out of its transaction."""
+    """Takes back what was done within a transaction."""
 
 
 def carry_out(subject: Subject, reason: str, party_in: Callable[[Case], Party | None]) -> Report:
@@ -70,6 +70,22 @@ def preview(subject: Subject, reason: str, party_in: Callable[[Case], Party | No
         return found[0]
 
 
+def _in_case(case: Case, subject: Subject, reason: str, party: Party, report: Report) -> None:
+    """Erase what a case holds; where a name only looked like the subject's, nothing happens."""
+    try:
+        with transaction.atomic():
+            payload = {"reason": reason, "subject": subject}
+            done = acts.perform(case, acts.CASE, "erasure.done", party, payload)
+            gone, kept = done.record.body["erased"], done.record.body.get("kept", {})
+            if not gone and not kept:
+                raise _Undone
+    except _Undone:
+        return
+    report.cases.append(case.number)
+    report.gone.update(gone)
+    report.kept.update(kept)
+
+
 def _erase(subject: Subject, reason: str, party_in: Callable[[Case], Party | None]) -> Report:
     report = Report()
     for case in erasure.cases_of(subject).select_related("community"):
@@ -77,11 +93,7 @@ def _erase(subject: Subject, reason: str, party_in: Callable[[Case], Party | Non
         if party is None:
             report.elsewhere += 1
             continue
-        payload = {"reason": reason, "subject": subject}
-        done = acts.perform(case, acts.CASE, "erasure.done", party, payload)
-        report.cases.append(case.number)
-        report.gone.update(done.record.body["erased"])
-        report.kept.update(done.record.body.get("kept", {}))
+        _in_case(case, subject, reason, party, report)
     for _receiver, counts in erasure.erasing.send(Subject, subject=subject, at=clock.now()):
         report.gone.update(counts or {})
     return report

@@ -37,6 +37,7 @@ STAFF = {
     "jiandu": ("resident_supervisor", "", "工程监督员"),
     "daibiao": ("residents_representative", "", "居民代表"),
     "shenji": ("auditor", "", "示范审计单位"),
+    "shenhe": ("moderator", "", "示范街道办事处"),
 }
 RESIDENTS = ("jumin1", "jumin2", "jumin3")
 

@@ -28,7 +28,7 @@ from . import readers, words
 from .views import context
 
 PER_PAGE = 30
-WAITING_SHOWN = 50
+WAITING_SHOWN = 20
 
 
 def capacity(user: Any, case: Case) -> Party | None:

@@ -296,6 +296,17 @@ def test_a_name_that_slipped_into_public_words_is_masked_everywhere(place):
     assert records.first_fault(Case.objects.get(pk=case.pk)) is None
 
 
+def test_a_case_that_only_mentions_such_a_word_gets_no_record(place):
+    case = acts.open_case(Needs, place.community, place.staff("office"), title=f"{NAME[:2]}巷问需")
+    acts.perform(
+        case, "ask", "opinion.submitted", place.owner(1, "household"), {"text": f"{NAME}的车"}
+    )
+    report = place.erase()
+    assert report.cases == []
+    assert not Record.objects.filter(act="erasure.done").exists()
+    assert Opinion.objects.get().text == f"{NAME}的车"  # what others wrote is theirs
+
+
 def test_a_preview_changes_nothing_and_says_what_would_be_erased(place):
     place.consultation()
     before = (Record.objects.count(), Opinion.objects.get(text=TEXT).pk)
