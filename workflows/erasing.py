@@ -71,19 +71,18 @@ def preview(subject: Subject, reason: str, party_in: Callable[[Case], Party | No
 
 
 def _in_case(case: Case, subject: Subject, reason: str, party: Party, report: Report) -> None:
-    """Erase what a case holds; where a name only looked like the subject's, nothing happens."""
+    """Erase what a case holds; where nothing is, no record says that it was."""
     try:
         with transaction.atomic():
             payload = {"reason": reason, "subject": subject}
             done = acts.perform(case, acts.CASE, "erasure.done", party, payload)
-            gone, kept = done.record.body["erased"], done.record.body.get("kept", {})
-            if not gone and not kept:
+            report.kept.update(done.record.body.get("kept", {}))
+            if not done.record.body["erased"]:
                 raise _Undone
     except _Undone:
         return
     report.cases.append(case.number)
-    report.gone.update(gone)
-    report.kept.update(kept)
+    report.gone.update(done.record.body["erased"])
 
 
 def _erase(subject: Subject, reason: str, party_in: Callable[[Case], Party | None]) -> Report:
