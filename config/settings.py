@@ -239,6 +239,7 @@ SILENCED_SYSTEM_CHECKS: list[str] = []
 
 # --- the engine
 SANWEN_DIRECTORY = "processes.community.directory.CommunityDirectory"
+SANWEN_JURISDICTION = env("SANWEN_JURISDICTION", default="CN")
 SANWEN_SUPERVISION_CONTACT = env("SANWEN_SUPERVISION_CONTACT", default="")
 # The log's own name stands in every checkpoint and stays when the site moves.
 SANWEN_LOG_ORIGIN = env(

@@ -15,6 +15,8 @@ from typing import Any, Literal, TypeAlias
 
 from django.utils.translation import gettext_lazy as _
 
+from . import law
+
 Choice: TypeAlias = Literal["for", "against", "abstain"]
 CHOICES: tuple[Choice, ...] = ("for", "against", "abstain")
 
@@ -185,7 +187,7 @@ class RuleSet:
     effective_to: dt.date | None = None
     by_area: bool = False
     base: Literal["present", "all"] = "present"
-    jurisdiction: str = "CN"
+    jurisdiction: str = law.COUNTRY
 
 
 RULES: tuple[RuleSet, ...] = (
@@ -299,23 +301,16 @@ SPECIAL_MATTERS: dict[str, Any] = {
 
 
 def rule_for(
-    code: str, on: dt.date, jurisdiction: str = "CN", rules: Sequence[RuleSet] = RULES
+    code: str, on: dt.date, jurisdiction: str = law.COUNTRY, rules: Sequence[RuleSet] = RULES
 ) -> RuleSet:
-    """The rule set of that code in force on the day of the decision; raises `CountingError`.
+    """The rule set in force on the day and at the place of the decision (`law.choose`).
 
-    `jurisdiction` is ``CN`` or a place within (``CN-37``, ``CN-37-02``): a rule of the place itself
-    goes before one of the province, and that before the law of the country.
+    Raises `CountingError`.
     """
-    place = jurisdiction
-    while place:
-        for rule in rules:
-            in_force = rule.effective_from <= on and (
-                rule.effective_to is None or on < rule.effective_to
-            )
-            if rule.code == code and rule.jurisdiction == place and in_force:
-                return rule
-        place = place.rpartition("-")[0]
-    raise CountingError(f"no rule {code} on {on}")
+    found = law.choose(rules, code, on, jurisdiction)
+    if found is None:
+        raise CountingError(f"no rule {code} on {on}")
+    return found
 
 
 def electorates_of(code: str) -> set[str]:

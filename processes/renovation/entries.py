@@ -9,6 +9,7 @@ from django import forms
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from workflows import law
 from workflows.steps.base import Words, refuse
 from workflows.steps.ledger import (
     Entry,
@@ -219,9 +220,7 @@ FINDING = EntryKind(
 class WarrantyForm(EntryForm):
     """A part of the works under warranty: since when, for how long, what it covers."""
 
-    item = forms.ChoiceField(
-        label=_("保修部位"), choices=[(code, rule.title) for code, rule in rules.WARRANTIES.items()]
-    )
+    item = forms.ChoiceField(label=_("保修部位"), choices=list(rules.WARRANTIES.items()))
     months = forms.IntegerField(label=_("保修期（月）"), min_value=1, max_value=600)
     text = PublicText(label=_("保修内容（将公开）"), max_length=500)
 
@@ -232,12 +231,19 @@ class WarrantyForm(EntryForm):
     def clean(self) -> dict[str, Any]:
         """Not shorter than the law has it."""
         data: dict[str, Any] = super().clean() or {}
-        rule = rules.WARRANTIES.get(data.get("item", ""))
-        if rule is not None and data.get("months") and data["months"] < rule.months:
+        if not {"on", "item", "months"} <= data.keys():
+            return data
+        try:
+            self.rule = rules.warranty_rule(data["item"], data["on"])
+        except LookupError:
+            self.add_error("on", _("保修起算日期过早，没有当时适用的规定。"))
+            return data
+        least = self.rule.values["months"]
+        if data["months"] < least:
             self.add_error(
                 "months",
                 _("不得少于%(least)s个月（%(source)s）。")
-                % {"least": rule.months, "source": rule.source},
+                % {"least": least, "source": self.rule.source},
             )
         return data
 
@@ -246,7 +252,7 @@ class WarrantyForm(EntryForm):
         data = self.cleaned_data
         until = rules.warranty_ends(data["on"], data["months"])
         public = {"item": data["item"], "until": until.isoformat(), "text": data["text"]}
-        return Entry(on=data["on"], public=public)
+        return Entry(on=data["on"], public={**public, **law.named(self.rule)})
 
 
 class RepairForm(EntryForm):

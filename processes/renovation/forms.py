@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from django import forms
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from workflows import calendars, law, terms
 from workflows.steps.task import TaskForm
 from workflows.uploads import UploadField
 
@@ -135,7 +139,7 @@ class TenderDocumentsForm(TaskForm):
 
 
 class BidOpeningForm(TaskForm):
-    """Who bid, read out in public. Fewer than three: tendered anew (Tender Law 28)."""
+    """Who bid, read out in public; with too few bidders the lot is tendered anew."""
 
     bidders = _text(_("投标单位及报价（每行一家）"), rows=6)
 
@@ -149,22 +153,36 @@ class BidOpeningForm(TaskForm):
 
     def outcome(self) -> str:
         """Enough bidders, or tendered anew."""
-        return "opened" if rules.bidders_suffice(len(self.cleaned_data["bidders"])) else "anew"
+        enough = rules.bidders_suffice(len(self.cleaned_data["bidders"]), self.act.at)
+        return "opened" if enough else "anew"
 
 
 class EvaluationForm(TaskForm):
-    """The committee's report: a lawful committee and its ranked candidates."""
+    """The committee's report: a lawful committee and its ranked candidates.
 
+    They are publicised at once when it is entered; the record says by when that had to be.
+    """
+
+    received_on = forms.DateField(
+        label=_("收到评标报告日期"), widget=forms.DateInput(attrs={"type": "date"})
+    )
     members = forms.IntegerField(label=_("评标委员会人数"), min_value=1, max_value=99)
     experts = forms.IntegerField(label=_("其中技术、经济专家人数"), min_value=0, max_value=99)
     candidates = _text(_("中标候选人（按名次，每行一家）"), rows=4)
     report = _text(_("评标意见"))
 
     FAULTS = {
-        "few": _("评标委员会成员应为五人以上（招标投标法第三十七条）。"),
-        "even": _("评标委员会成员人数应为单数（招标投标法第三十七条）。"),
-        "experts": _("专家不得少于成员总数的三分之二（招标投标法第三十七条）。"),
+        "few": _("评标委员会成员人数不足（%(rule)s）。"),
+        "even": _("评标委员会成员人数应为单数（%(rule)s）。"),
+        "experts": _("专家人数不足（%(rule)s）。"),
     }
+
+    def clean_received_on(self) -> dt.date:
+        """Not in the future."""
+        on: dt.date = self.cleaned_data["received_on"]
+        if on > timezone.localdate(self.act.at):
+            raise forms.ValidationError(_("收到日期不能晚于今天。"))
+        return on
 
     def clean_candidates(self) -> list[str]:
         """Ranked, none twice."""
@@ -181,9 +199,19 @@ class EvaluationForm(TaskForm):
         if isinstance(members, int) and isinstance(experts, int):
             if experts > members:
                 self.add_error("experts", _("专家人数不能多于委员会人数。"))
-            for fault in rules.committee_faults(members, experts):
-                self.add_error("experts" if fault == "experts" else "members", self.FAULTS[fault])
+            rule = law.rule("tender_committee", self.act.at).words
+            for fault in rules.committee_faults(members, experts, self.act.at):
+                field = "experts" if fault == "experts" else "members"
+                self.add_error(field, self.FAULTS[fault] % {"rule": rule})
         return cleaned
+
+    def public(self) -> dict[str, object]:
+        """Also the last day to publicise the candidates, and whether that is over."""
+        received = self.cleaned_data["received_on"]
+        within = law.ByLaw("tender_candidates_within").on(self.act.at)
+        last = terms.end_of(within, received, calendars.current())
+        late = {"overdue": True} if last.ends_at <= self.act.at else {}
+        return {**super().public(), "due_on": last.ends_on.isoformat(), **late}
 
 
 class AwardForm(TaskForm):

@@ -1,17 +1,17 @@
 """Rules and lists of the renovation procedure: the menu, the score sheets, tender law.
 
-Each rule is one function without I/O, with its article; what neither article nor law fixes is a
-parameter here, marked D.
+What law fixes stands in rule sets (`workflows.law`), chosen by the day of the decision; what
+neither article nor law fixes is a parameter here, marked D.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
 
-from workflows import terms
+from workflows import law, terms
+from workflows.steps.ballot import Ballot
 from workflows.steps.base import Words
 from workflows.steps.consultation import MenuItem
 from workflows.steps.panel import Criterion, Score, SeatSpec
@@ -73,51 +73,140 @@ ACCEPTANCE = Score(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class WarrantyRule:
-    """The least warranty of a part of the works, in months, with its source."""
+def owners_ballot(title: Words, *, by: tuple[str, ...], matter: str | None = None) -> Ballot:
+    """A ballot of the owners; who calls it classes the matter where `matter` does not.
 
-    title: Words
-    months: int
-    source: Words
-    effective_from: dt.date
+    Which majority carries, `workflows.counting` knows. D: the days to vote, the objections to the
+    preliminary count (询异公示), and how soon it is confirmed.
+    """
+    return Ballot(
+        title=title,
+        by=by,
+        participants=("owner",),
+        electorate="owners",
+        matter=matter,
+        notice=terms.Days(15),
+        term=terms.Days(15),
+        objections=terms.WorkingDays(3),
+        confirm_within=terms.Days(3),
+        source=_(
+            "《民法典》第二百七十八条；《物业管理条例》第十四条：15日前通知全体业主；"
+            "默认：投票15日，询异公示3个工作日，3日内确认"
+        ),
+    )
 
 
-_QUALITY = (_("建设工程质量管理条例第四十条"), dt.date(2000, 1, 30))
-WARRANTIES = {
-    "waterproof": WarrantyRule(_("屋面防水、外墙面防渗漏"), 60, *_QUALITY),
-    "heating": WarrantyRule(_("供热与供冷系统（两个采暖期、供冷期）"), 24, *_QUALITY),
-    "pipes": WarrantyRule(_("电气管线、给排水管道、设备安装和装修"), 24, *_QUALITY),
-    "other": WarrantyRule(_("其他项目（按合同约定）"), 1, _("施工合同约定"), dt.date(2000, 1, 30)),
+# --- rules of law ------------------------------------------------------------------------------
+
+TENDER_LAW, TENDER_RULES = dt.date(2000, 1, 1), dt.date(2012, 2, 1)
+"""Since when the Tender Law and its Implementing Regulations are in force."""
+
+law.declare(
+    law.Rule(
+        code="tender_bidding",
+        title=_("自招标文件发出之日起至投标截止不少于20日"),
+        source=_("《招标投标法》第二十四条"),
+        effective_from=TENDER_LAW,
+        values={"days": 20},
+    ),
+    law.Rule(
+        code="tender_documents_objection",
+        title=_("对招标文件的异议3日内答复，答复前暂停招标"),
+        source=_("《招标投标法实施条例》第二十二条"),
+        effective_from=TENDER_RULES,
+        values={"days": 3},
+    ),
+    law.Rule(
+        code="tender_bidders",
+        title=_("投标人少于3个的重新招标"),
+        source=_("《招标投标法》第二十八条"),
+        effective_from=TENDER_LAW,
+        values={"bidders": 3},
+    ),
+    law.Rule(
+        code="tender_committee",
+        title=_("评标委员会5人以上单数，专家不少于三分之二"),
+        source=_("《招标投标法》第三十七条"),
+        effective_from=TENDER_LAW,
+        values={"members": 5, "experts": 2, "experts_of": 3},
+    ),
+    law.Rule(
+        code="tender_candidates_within",
+        title=_("自收到评标报告之日起3日内公示中标候选人"),
+        source=_("《招标投标法实施条例》第五十四条"),
+        effective_from=TENDER_RULES,
+        values={"days": 3},
+    ),
+    law.Rule(
+        code="tender_candidates",
+        title=_("中标候选人公示不少于3日"),
+        source=_("《招标投标法实施条例》第五十四条"),
+        effective_from=TENDER_RULES,
+        values={"days": 3},
+    ),
+    law.Rule(
+        code="tender_result_objection",
+        title=_("对评标结果的异议3日内答复，答复前暂停招标"),
+        source=_("《招标投标法实施条例》第五十四条"),
+        effective_from=TENDER_RULES,
+        values={"days": 3},
+    ),
+)
+
+
+def bidders_suffice(bidders: int, on: dt.date) -> bool:
+    """Whether a tender may be opened on that day: with too few bidders it is tendered anew."""
+    return bidders >= law.rule("tender_bidders", on).values["bidders"]
+
+
+def committee_faults(members: int, experts: int, on: dt.date) -> list[str]:
+    """Why an evaluation committee is not lawful on that day: codes ``few``, ``even``, ``experts``.
+
+    So many members or more, an odd number, experts not less than their share.
+    """
+    least = law.rule("tender_committee", on).values
+    faults = []
+    if members < least["members"]:
+        faults.append("few")
+    if members % 2 == 0:
+        faults.append("even")
+    if experts * least["experts_of"] < members * least["experts"]:
+        faults.append("experts")
+    return faults
+
+
+WARRANTIES: dict[str, Words] = {
+    "waterproof": _("屋面防水、外墙面防渗漏"),
+    "heating": _("供热与供冷系统（两个采暖期、供冷期）"),
+    "pipes": _("电气管线、给排水管道、设备安装和装修"),
+    "other": _("其他项目（按合同约定）"),
 }
+"""The parts of works under warranty. Of ``other`` parts the contract says how long (article 40)."""
+
+
+def _warranty(part: str, title: Words, months: int) -> law.Rule:
+    return law.Rule(
+        code=f"warranty_{part}",
+        title=title,
+        source=_("《建设工程质量管理条例》第四十条"),
+        effective_from=dt.date(2000, 1, 30),
+        values={"months": months},
+    )
+
+
+law.declare(
+    _warranty("waterproof", _("防水、防渗漏保修不少于5年"), 60),
+    _warranty("heating", _("供热、供冷系统保修不少于两个采暖期、供冷期"), 24),
+    _warranty("pipes", _("管线、设备、装修保修不少于2年"), 24),
+    _warranty("other", _("其他项目的保修期由合同约定"), 1),
+)
+
+
+def warranty_rule(part: str, start: dt.date) -> law.Rule:
+    """The least warranty of a part, in ``months``, that the law has for what begins then."""
+    return law.rule(f"warranty_{part}", start)
 
 
 def warranty_ends(start: dt.date, months: int) -> dt.date:
     """The last day of a warranty: the corresponding day, else the month's last (Civil Code 202)."""
     return terms.corresponding_day(start, months=months)
-
-
-LEAST_BIDDERS = 3
-
-
-def bidders_suffice(bidders: int) -> bool:
-    """Whether a tender may be opened: fewer than three bidders and it is tendered anew.
-
-    Tender Law (招标投标法), article 28.
-    """
-    return bidders >= LEAST_BIDDERS
-
-
-def committee_faults(members: int, experts: int) -> list[str]:
-    """Why an evaluation committee is not lawful: codes ``few``, ``even``, ``experts``.
-
-    Five or more, an odd number, experts not less than two thirds. Tender Law, article 37.
-    """
-    faults = []
-    if members < 5:
-        faults.append("few")
-    if members % 2 == 0:
-        faults.append("even")
-    if 3 * experts < 2 * members:
-        faults.append("experts")
-    return faults

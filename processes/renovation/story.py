@@ -403,6 +403,7 @@ class Story:
         do(
             "evaluation",
             {
+                "received_on": clock.today().isoformat(),
                 "members": 5,
                 "experts": 4,
                 "candidates": "示范甲公司\n示范丙公司",

@@ -376,7 +376,8 @@ def tender(go: Journey, lot: Case) -> None:
     do("documents", {"method": "open", "scope": "重新招标。", "documents": paper()})
     wait("bidding")
     do("bid_opening", {"bidders": "示范甲公司\n示范乙公司\n示范丙公司"})
-    report = {"candidates": "示范甲公司", "report": "按标准评审。"}
+    today = clock.today().isoformat()
+    report = {"candidates": "示范甲公司", "report": "按标准评审。", "received_on": today}
     page = go.desk("office").refused(
         go.do("evaluation", "task.done", lot.number), {"members": 6, "experts": 4, **report}
     )

@@ -20,7 +20,7 @@ from .. import procedure as procedures
 from ..models.case import Case, Community, StepRun
 from ..models.record import Attachment, Record, Trace
 from ..parties import Party, directory
-from ..steps.base import Step
+from ..steps.base import Step, settled
 from ..steps.matters import CaseActs
 from ..steps.opinion import Opinion, late_book
 from ..steps.privacy import ERASERS
@@ -271,7 +271,8 @@ def _term_line(run: StepRun) -> str:
     if step.term is None:
         return _("时限至%(day)s") % {"day": day}
     term = run.process.params.get(f"{run.name}.term")
-    words_of = words._term(str(term)) if term else step.term
+    declared = settled(step.declared_term, step.decided_at(run))
+    words_of = words._term(str(term)) if term else declared
     return _("时限%(term)s，至%(day)s") % {"term": words_of, "day": day}
 
 
@@ -369,7 +370,7 @@ def declared_steps(procedure: type[procedures.Procedure]) -> list[dict[str, Any]
             "adjustable": step.adjustable,
             "by": [words.role_title(role) for role in step.by],
             "participants": [words.role_title(role) for role in step.participants],
-            "source": step.source,
+            "sources": sources(step, clock.now()),
             "leads": [
                 (step.outcome_names.get(outcome, outcome), node.task_title)
                 for outcome, node in step.outcomes_to.items()
@@ -377,6 +378,12 @@ def declared_steps(procedure: type[procedures.Procedure]) -> list[dict[str, Any]
         }
         for step in procedure.steps()
     ]
+
+
+def sources(step: Step, at: dt.datetime) -> list[Any]:
+    """What a step stands on: its article or default, and the rules of law in force at `at`."""
+    rules = [rule.words for rule in step.rules(at)]
+    return [step.source, *rules] if step.source else rules
 
 
 def papers(case: Case) -> list[dict[str, Any]]:

@@ -124,6 +124,7 @@ def step_detail(request: HttpRequest, number: str, run_id: int) -> HttpResponse:
             days_left=readers.days_left(run, clock.today()),
             outcome=words.outcome_title(case, run.name, run.outcome) if run.outcome else "",
             result=list(shown.get("lines", ())),
+            sources=readers.sources(step, step.decided_at(run)),
             documents=[readers._document(file) for file in run.files.filter(public=True)[:100]],
             template=f"steps/{step.kind}.html",
         ),

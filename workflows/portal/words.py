@@ -12,7 +12,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from .. import counting
+from .. import counting, law
 from ..models.case import Case
 from ..models.record import Record
 from ..steps.ballot import CHOICES, MATTERS, tally_card
@@ -96,6 +96,7 @@ FIELDS: dict[str, Words] = {
     "kept": _("依法暂留"),
     "kind": _("种类"),
     "late": _("逾期提交"),
+    "law": _("适用规定"),
     "life": _("状态"),
     "lot": _("标段"),
     "lots": _("标段"),
@@ -275,7 +276,7 @@ def outcome_title(case: Case, step: str, outcome: str) -> Words:
 def body_lines(case: Case, record: Record) -> Iterator[tuple[Words, Any]]:
     """The body of a record, field by field, in words."""
     node = case.declared._nodes_by_name.get(record.step)
-    known = {**VALUES, **(node.codes if isinstance(node, Step) else {})}
+    known = {**VALUES, **law.words(), **(node.codes if isinstance(node, Step) else {})}
     # Bodies are stored in the order of their keys; people read them in the order of the form.
     order = list(getattr(getattr(node, "form", None), "base_fields", {}))
     rows = sorted(

@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 
-from .. import clock, counting, terms
+from .. import clock, counting, law, terms
 from ..acts import Act, Refused, Written
 from ..models.case import StepRun
 from ..parties import directory
@@ -316,7 +316,7 @@ class Ballot(Step):
         run.phase = DRAFT
         super().begin(run, now)
 
-    def term_in(self, case: Any) -> terms.AnyTerm | None:
+    def term_in(self, case: Any, at: dt.datetime | None = None) -> terms.AnyTerm | None:
         """The voting term, for `_open_voting` alone; the draft has none."""
         return None
 
@@ -497,7 +497,7 @@ class Ballot(Step):
         on = timezone.localtime(now).date()
         for question in run.questions.all():
             votes = {key: choices[str(question.number)] for key, choices in papers}
-            tally = counting.count(roll, votes, counting.rule_for(question.rule, on))
+            tally = counting.count(roll, votes, counting.rule_for(question.rule, on, law.here()))
             question.tally = tally_body(question, tally)
             question.save(update_fields=["tally"])
 

@@ -22,7 +22,7 @@ from viewflow.workflow.activation import Activation
 from viewflow.workflow.base import Edge, Node
 from viewflow.workflow.status import STATUS
 
-from .. import calendars, clock, records, terms
+from .. import calendars, clock, law, records, terms
 from ..acts import Act, Refused, Written, in_hand
 from ..models.case import Case, StepRun
 from ..parties import Party, directory
@@ -215,7 +215,9 @@ class Step(Node):
 
     `title` is what people read; `by` the roles that handle the step, `participants` those who take
     part. `term` is the statutory or declared period; an office may set another one at opening
-    within `adjustable` (least, most). `source` says where the term or the step comes from.
+    within `adjustable` (least, most), or it is that of a rule of law on the day it begins.
+    `source` says where the step and its numbers come from; `laws` names the rules of law by which
+    what is done here is decided (see `workflows.law`).
     """
 
     activation_class = StepActivation
@@ -252,9 +254,10 @@ class Step(Node):
         title: Words,
         by: Iterable[str] = (),
         participants: Iterable[str] = (),
-        term: terms.AnyTerm | None = None,
+        term: terms.AnyTerm | law.ByLaw | None = None,
         adjustable: tuple[terms.AnyTerm, terms.AnyTerm] | None = None,
         source: Words = "",
+        laws: Iterable[str] = (),
         summary: Words = "",
     ) -> None:
         super().__init__()
@@ -263,7 +266,8 @@ class Step(Node):
         self.summary = summary or self.explained
         self.by: Roles = tuple(by)
         self.participants: Roles = tuple(participants)
-        self.term = term
+        self.declared_term = term
+        self.laws = tuple(laws)
         self.adjustable = adjustable
         self.source = source
         self.outcome_names = dict(self.outcomes)
@@ -386,6 +390,10 @@ class Step(Node):
                 yield f"the outcome {outcome!r} leads nowhere"
         if not self.by:
             yield "nobody handles it"
+        try:
+            self.rules(clock.now())
+        except LookupError as error:
+            yield str(error.args[0])
 
     def phase_body(self, run: StepRun) -> dict[str, Any]:
         """What the record of a new phase says besides its name."""
@@ -402,18 +410,44 @@ class Step(Node):
         roles = getattr(self, spec.by) if isinstance(spec.by, str) else spec.by
         return tuple(roles)
 
+    # --- rules of law
+    @property
+    def lawful_terms(self) -> tuple[law.ByLaw, ...]:
+        """The terms here that rules of law fix."""
+        return (self.declared_term,) if isinstance(self.declared_term, law.ByLaw) else ()
+
+    def rules(self, at: dt.date) -> list[law.Rule]:
+        """The rules of law that the step stands on, as they were at that day or moment."""
+        codes = [*(term.code for term in self.lawful_terms), *self.laws]
+        return [law.rule(code, at) for code in dict.fromkeys(codes)]
+
+    def decided_at(self, run: StepRun) -> dt.datetime:
+        """The moment that chooses the rules for a run: its term's beginning."""
+        return run.started or clock.now()
+
     # --- terms
-    def term_in(self, case: Case) -> terms.AnyTerm | None:
-        """The step's term in this case: as set at opening, else as declared."""
+    @property
+    def term(self) -> terms.AnyTerm | None:
+        """The term of a run that begins now, unless its case has one of its own."""
+        return settled(self.declared_term, clock.now())
+
+    def term_in(self, case: Case, at: dt.datetime | None = None) -> terms.AnyTerm | None:
+        """The term of a run that begins at `at`: as set at opening, else as declared."""
         code = case.params.get(f"{self.name}.term")
-        return terms.parse(code) if code else self.term
+        return terms.parse(code) if code else settled(self.declared_term, at or clock.now())
+
+    def term_law(self, at: dt.datetime) -> dict[str, list[str]]:
+        """What a record says of the rule of law that fixed the term."""
+        if not isinstance(self.declared_term, law.ByLaw):
+            return {}
+        return law.named(law.rule(self.declared_term.code, at))
 
     def begin(self, run: StepRun, now: dt.datetime) -> None:
         """Open a run: number the round, start the term, write the opening record."""
         case = run.process
         run.started = now
         run.round = StepRun.objects.filter(process=case, name=self.name).count()
-        term = self.term_in(case)
+        term = self.term_in(case, now)
         if term is not None:
             self.start_term(run, term, now)
         run.save()
@@ -424,7 +458,7 @@ class Step(Node):
             act="step.opened",
             at=now,
             party=Party.clock(),
-            body={**term_body(run), **body},
+            body={**term_body(run), **self.term_law(now), **body},
             run=run,
         )
 
@@ -495,6 +529,11 @@ class Step(Node):
         run.scheduled = deadline.ends_at
         run.save()
         return Written({**term_body(run), "before": before.isoformat() if before else ""})
+
+
+def settled(term: terms.AnyTerm | law.ByLaw | None, at: dt.datetime) -> terms.AnyTerm | None:
+    """A declared term as it is for what begins then."""
+    return term.on(at) if isinstance(term, law.ByLaw) else term
 
 
 def deadline_of(run: StepRun) -> terms.Deadline:

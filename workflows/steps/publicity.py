@@ -16,7 +16,7 @@ from django.db.models import Count, Min, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from .. import calendars, clock, terms
+from .. import calendars, clock, law, terms
 from ..acts import Act, Written
 from ..models.case import Case, StepRun
 from ..models.record import Attachment
@@ -168,12 +168,12 @@ class Publicity(Answering):
         *,
         title: Words,
         posted_in: str | None = None,
-        verify: terms.AnyTerm | None = None,
+        verify: terms.AnyTerm | law.ByLaw | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(title=title, **kwargs)
         self.posted_in = posted_in
-        self.verify: terms.AnyTerm = verify or terms.WorkingDays(5)
+        self.verify: terms.AnyTerm | law.ByLaw = verify or terms.WorkingDays(5)
 
     def faults(self) -> Iterator[str]:
         """Also: nobody may object, no term."""
@@ -182,6 +182,16 @@ class Publicity(Answering):
             yield "nobody may object"
         if self.term is None:
             yield "no term"
+
+    @property
+    def lawful_terms(self) -> tuple[law.ByLaw, ...]:
+        """Also the time in which an objection is answered."""
+        verify = (self.verify,) if isinstance(self.verify, law.ByLaw) else ()
+        return (*super().lawful_terms, *verify)
+
+    def verify_from(self, at: dt.datetime) -> terms.AnyTerm:
+        """The time to decide an objection that is raised at that moment."""
+        return self.verify.on(at) if isinstance(self.verify, law.ByLaw) else self.verify
 
     def allowed(self, spec: ActSpec, case: Case) -> Roles:
         """Posting only where the notice hangs somewhere."""
@@ -252,12 +262,12 @@ class Publicity(Answering):
             "posted": posted,
             "of": len(rows),
         }
-        term = self.term_in(doing.case)
+        term = self.term_in(doing.case, doing.at)
         if run.phase == POSTING and posted == len(rows) and term is not None:
             run.phase = STANDING
             self.start_term(run, term, doing.at)
             run.save()
-            body |= {"phase": STANDING, **term_body(run)}
+            body |= {"phase": STANDING, **term_body(run), **self.term_law(doing.at)}
         return Written(body)
 
     @staticmethod
@@ -295,7 +305,9 @@ class Publicity(Answering):
         mine = Objection.objects.filter(run=run, party_key=doing.party.key, fingerprint=mark)
         if mine.exclude(life="withdrawn").exists():
             raise refuse(_("同样的异议已经提出过，无需重复提交。"), code="duplicate")
-        due = terms.end_of(self.verify, doing.at, calendars.current())
+        due = terms.end_of(self.verify_from(doing.at), doing.at, calendars.current())
+        if isinstance(self.verify, law.ByLaw):
+            body |= law.named(law.rule(self.verify.code, doing.at))
         objection = Objection(
             case=doing.case,
             run=run,
@@ -439,7 +451,7 @@ class Publicity(Answering):
         for row in moved:
             raised = timezone.localdate(row.created)
             due = terms.Deadline(raised, row.due_on, row.due_at, row.provisional, row.due_rule)
-            later = terms.resume(self.verify, due, suspended, resumed, calendar)
+            later = terms.resume(self.verify_from(row.created), due, suspended, resumed, calendar)
             row.due_on, row.due_at = later.ends_on, later.ends_at
             row.due_rule, row.provisional = later.rule, later.provisional
         Objection.objects.bulk_update(
@@ -496,7 +508,7 @@ class Publicity(Answering):
             "files": [file for file in files if file.run_id == newest],
             "starts_on": run.starts_on,
             "ends_on": run.ends_on,
-            "term": self.term_in(case),
+            "term": terms.parse(run.term) if run.term else self.term_in(case),
             "provisional": run.provisional,
             "contacts": case.params.get("contacts", {}),
         }

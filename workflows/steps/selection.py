@@ -241,7 +241,7 @@ class Selection(Step):
         run.phase = ENROL
         super().begin(run, now)
 
-    def term_in(self, case: Any) -> terms.AnyTerm | None:
+    def term_in(self, case: Any, at: dt.datetime | None = None) -> terms.AnyTerm | None:
         """The enrolment term first; the judging term begins with its phase."""
         return self.enrol_term
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from .. import clock, law
 from ..acts import Act, Written
 from ..models.case import StepRun
 from ..uploads import UploadField
@@ -104,7 +105,12 @@ class Task(Step):
         run = doing.open_run
         run.data = {**run.data, **body}
         run.save(update_fields=["data"])
-        return Written({**body, "outcome": outcome}, private, outcome=outcome)
+        said = {**body, **law.named(*self.rules(doing.at)), "outcome": outcome}
+        return Written(said, private, outcome=outcome)
+
+    def decided_at(self, run: StepRun) -> dt.datetime:
+        """A task is decided when it is done."""
+        return run.finished or clock.now()
 
     def act_title(self, spec: ActSpec, query: Any) -> Words:
         """A task is called what it is about."""

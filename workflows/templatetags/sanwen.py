@@ -8,6 +8,7 @@ from typing import Any
 from django import template
 from django.utils.translation import gettext as _
 
+from .. import law
 from ..portal import words
 
 register = template.Library()
@@ -16,7 +17,7 @@ register = template.Library()
 @register.filter
 def word(code: str | None) -> Any:
     """What people read for a code of a record (``adopted`` → 采纳)."""
-    return words.VALUES.get(code or "", code or "")
+    return words.VALUES.get(code or "") or law.words().get(code or "", code or "")
 
 
 @register.filter

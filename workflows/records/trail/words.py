@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from ... import law
 from ...acts import CASE
 from ...models.case import Case
 from ...portal import words
@@ -30,7 +31,7 @@ def table(case: Case) -> dict[str, Any]:
         "roles": _plain(words.ROLES),
         "fields": _plain(words.FIELDS)
         | {f"{act}/{name}": str(text) for (act, name), text in words.HERE.items()},
-        "values": _plain(words.VALUES),
+        "values": _plain({**words.VALUES, **law.words()}),
         "terms": {},
         "steps": steps,
     }
