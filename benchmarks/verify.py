@@ -3,7 +3,8 @@
     .venv/bin/python benchmarks/verify.py [--records 1000000] [--home FOLDER]
 
 Makes a log of that many records in a folder (tiles, bundles, checkpoints), then in one run hashes
-every record as a leaf, and verifies the log. Prints both and their ratio; the last line is JSON.
+every record as a leaf on one processor, and verifies the log on all; the best of `ROUNDS` each.
+Prints both and their ratio; the last line is JSON.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import datetime as dt
 import hashlib
 import json
+import os
 import sys
 import tempfile
 import time
@@ -26,6 +28,7 @@ from sanwen.verify import Trust, verify  # noqa: E402
 from tests.sanwen.made import Maker  # noqa: E402
 
 BATCH = 20_000
+ROUNDS = 3
 
 
 def make(folder: Path, records: int) -> note.Verifier:
@@ -77,11 +80,15 @@ def main() -> None:
         folder = given.home or Path(scratch)
         key = make(folder, given.records)
         size = sum(path.stat().st_size for path in files(folder))
-        stream = hash_stream(folder)
-        leaves = hash_records(folder, given.records)
-        began = time.perf_counter()
-        result = verify(str(folder), Trust([key]))
-        took = time.perf_counter() - began
+        stream = min(hash_stream(folder) for _ in range(ROUNDS))
+        leaves = took = worked = float("inf")
+        for _ in range(ROUNDS):
+            leaves = min(leaves, hash_records(folder, given.records))
+            before = os.times()
+            result = verify(str(folder), Trust([key]))
+            after = os.times()
+            took = min(took, after.elapsed - before.elapsed)
+            worked = min(worked, sum(after[:4]) - sum(before[:4]))
     for line in result.lines:
         print(line.text("en"))
     assert result.status == 0
@@ -92,6 +99,7 @@ def main() -> None:
         "hash_stream_s": round(stream, 2),
         "hash_records_s": round(leaves, 2),
         "verify_s": round(took, 2),
+        "verify_processor_s": round(worked, 2),
         "verify_to_hash_records": round(took / leaves, 2),
         "verify_to_hash_stream": round(took / stream, 2),
     }

@@ -15,7 +15,8 @@ import re
 import threading
 from binascii import b2a_base64
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from struct import pack
@@ -75,18 +76,19 @@ class Segment:
 _USUAL = bytes(sign for sign in range(0x20, 0x7F) if sign != ord("\\"))
 _INT = r"(?:0|-?[1-9][0-9]{0,14})"
 _TEXT = r'"[^"]*"'
-_SDS = r'"_sd":\[(?:"[^"]{43}"(?:,"[^"]{43}")*)?\]'
+_SDS = r'"_sd":\["[^"]{43}"(?:,"[^"]{43}")*+\]'
 _FILE = rf'\{{"name":{_TEXT},"sha256":{_TEXT},"size":{_INT},"type":{_TEXT}\}}'
+# Possessive wherever nothing else could follow: there is nothing to come back to.
 _RECORD = re.compile(
     (
         r"(..)"
-        rf'(\{{((?:{_SDS},)?"_sd_alg":"sha-256",)?"act":"([^"]+)","at":"([^"]{{25}})",'
-        rf'"body":\{{({_SDS}(?:,(?!\}})|(?=\}})))?([^}}]*(?:\}}[^}}]+)*?)\}},"case":"([^"]+)",'
-        rf'(?:"corrects":{_INT},)?(?:"files":\[{_FILE}(?:,{_FILE})*\],)?'
-        r'(?:"happened_at":"[^"]{25}",)?'
-        r'"party":\{(?:"id":"[^"]+",)?"role":"[^"]+"(?:,"via":"[^"]+")?\},'
-        r'(?:"prev":"([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)",)?"procedure":"([^"]+)",'
-        rf'(?:"round":{_INT},)?"seq":(0|[1-9][0-9]{{0,14}}),"step":"[^"]*","v":1\}})'
+        rf'(\{{((?:{_SDS},)?+"_sd_alg":"sha-256",)?+"act":"([^"]+)","at":"([^"]{{25}})",'
+        rf'"body":\{{({_SDS}(?:,(?!\}})|(?=\}})))?+([^}}]*(?:\}}[^}}]+)*?)\}},"case":"([^"]+)",'
+        rf'(?:"corrects":{_INT},)?+(?:"files":\[{_FILE}(?:,{_FILE})*+\],)?+'
+        r'(?:"happened_at":"[^"]{25}",)?+'
+        r'"party":\{(?:"id":"[^"]+",)?+"role":"[^"]+"(?:,"via":"[^"]+")?+\},'
+        r'(?:"prev":"([^"]{43}=)",)?+"procedure":"([^"]+)",'
+        rf'(?:"round":{_INT},)?+"seq":(0|[1-9][0-9]{{0,14}}),"step":"[^"]*","v":1\}})'
     ).encode(),
     re.DOTALL,
 )
@@ -100,44 +102,54 @@ _Row = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, byte
 rest of the body, case, ``prev`` (empty: none), procedure, ``seq``."""
 
 
-_NOTHING = (b"", b"", b"", b"", b"", b"", b"", b"", b"")
+_NOTHING = (b"", b"", b"", b"", b"", b"", b"", b"", b"0")
 
 
 class _Quick:
     """Reads bundles with `_RECORD`; what it has seen once it knows again."""
 
     def __init__(self) -> None:
-        self.bodies: dict[bytes, bool] = {b"": True}
-        self.known: set[bytes] = set()
+        self.known: dict[Callable[[bytes], bool], set[bytes]] = defaultdict(set)
 
     def rows(self, data: bytes) -> list[_Row] | None:
         """The records of a bundle, or None where one of them is not of the common shape."""
         found = _RECORD.findall(data)
-        records = [row[1] for row in found]
+        if not found:
+            return None
+        # By columns: what is common to all is asked once, and in C.
+        sizes, records, digests, _acts, ats, given, bodies, *_rest = zip(*found, strict=True)
         text = b"".join(records)
         if len(text) + 2 * len(found) != len(data) or text.translate(None, _USUAL):
             return None
-        if b"".join([row[0] for row in found]) != pack(f">{len(found)}H", *map(len, records)):
+        if b"".join(sizes) != pack(f">{len(found)}H", *map(len, records)):
             return None
-        bodies, known = self.bodies, self.known
-        for _size, _record, digests, _act, at, given, body, _case, _prev, _procedure, _seq in found:
-            if given and not digests:
-                return None
-            if body not in bodies:
-                if len(bodies) > MOST_KNOWN:
-                    bodies.clear()
-                bodies[body] = _sorted(body)
-            if not bodies[body]:
-                return None
-            if at[:10] not in known or at[10:] not in known:
-                if not (_is_day(at[:10]) and _CLOCK.fullmatch(at[10:])):
-                    return None
-                known.update((at[:10], at[10:]))
+        if any(own and not head for own, head in zip(given, digests, strict=True)):
+            return None
+        if not (
+            self._known(set(bodies), _sorted)
+            and self._known({at[:10] for at in ats}, _is_day)
+            and self._known({at[10:] for at in ats}, _is_clock)
+        ):
+            return None
         return found
+
+    def _known(self, texts: set[bytes], sound: Callable[[bytes], bool]) -> bool:
+        known = self.known[sound]
+        new = texts - known
+        if not all(map(sound, new)):
+            return False
+        if len(known) > MOST_KNOWN:
+            known.clear()
+        known |= new
+        return True
 
 
 def _is_day(text: bytes) -> bool:
     return chain.is_moment(f"{text.decode()}T00:00:00+08:00")
+
+
+def _is_clock(text: bytes) -> bool:
+    return _CLOCK.fullmatch(text) is not None
 
 
 def _sorted(body: bytes) -> bool:
@@ -209,56 +221,80 @@ def _follow(
     found: Segment, rows: list[_Row], index: int, bounds: Sequence[Bounds], wanted: bytes
 ) -> None:
     """Hash the rows of a bundle and follow the chains of their cases."""
-    sha256, base64 = hashlib.sha256, b2a_base64
-    cases = found.cases
-    leaves = []
-    latest, earliest = found.latest, found.earliest[0]
-    which = bisect_right(bounds, index, key=lambda bound: bound.start) - 1
-    until = index
-    for place, row in enumerate(rows, index):
-        _size, record, _digests, act, at, _given, _body, case, prev, procedure, number = row
-        hashed = sha256(b"\x00" + record).digest()
-        leaves.append(hashed)
-        if not case:
-            continue
-        if place >= until:
-            while which + 1 < len(bounds) and bounds[which + 1].start <= place:
-                which += 1
-            bound = bounds[which]
-            low, high = bound.low.encode(), bound.high.encode() or b"~"
-            until = bounds[which + 1].start if which + 1 < len(bounds) else index + len(rows)
-        if (at < low or at > high) and found.dated is None:
-            found.dated = _dated(place, row, bound)
-        if at < latest:
-            if found.odd is None and chain.later(at.decode()) < latest.decode():
-                found.odd = (place, at, latest)
-        else:
-            latest = at
-        if at < earliest:
-            earliest = at
-            found.earliest = (at, place)
-        seq = int(number)
-        span = cases.get(case)
-        if span is None:
-            cases[case] = [place, seq, prev, at, procedure, seq, hashed, at]
-        else:
-            if (
-                seq != span[5] + 1
-                or prev != base64(span[6], newline=False)
-                or procedure != span[4]
-                or at < span[7]
-            ):
-                _fault(found, place, row, span, hashed)
-                at = max(at, span[7])
-            span[5], span[6], span[7] = seq, hashed, at
-        if act == ROTATED:
-            _rotation(found, place, record)
-        if case == wanted:
-            found.wanted.append((place, record))
-    found.latest = latest
+    if not rows:
+        found.leaves.append(b"")
+        return
+    sha256, base64, cases = hashlib.sha256, b2a_base64, found.cases
+    _sizes, records, _digests, acts, ats, _given, _bodies, names, prevs, procedures, numbers = zip(
+        *rows, strict=True
+    )
+    leaves = [sha256(b"\x00" + record).digest() for record in records]
     found.leaves.append(b"".join(leaves))
     if len(leaves) == merkle.TILE_WIDTH:
         found.roots.append(_rows(leaves)[-1][0])
+    place = index - 1
+    for case, hashed, seq, prev, procedure, at in zip(
+        names, leaves, map(int, numbers), prevs, procedures, ats, strict=True
+    ):
+        place += 1
+        span = cases.get(case)
+        if span is None:
+            if case:
+                cases[case] = [place, seq, prev, at, procedure, seq, hashed, at]
+            continue
+        if (
+            seq != span[5] + 1
+            or prev != base64(span[6], newline=False)
+            or procedure != span[4]
+            or at < span[7]
+        ):
+            _fault(found, place, rows[place - index], span, hashed)
+            at = max(at, span[7])
+        span[5], span[6], span[7] = seq, hashed, at
+    _look_at_times(found, rows, ats, index, bounds)
+    if ROTATED in acts:
+        for at, row in enumerate(rows, index):
+            if row[3] == ROTATED:
+                _rotation(found, at, row[1])
+    if wanted and wanted in names:
+        found.wanted += [(at, row[1]) for at, row in enumerate(rows, index) if row[7] == wanted]
+
+
+def _look_at_times(
+    found: Segment, rows: list[_Row], ats: Sequence[bytes], index: int, bounds: Sequence[Bounds]
+) -> None:
+    """Whether the times of a bundle are within their bounds, and in order."""
+    which = bisect_right(bounds, index, key=lambda bound: bound.start) - 1
+    end = index + len(rows)
+    while found.dated is None and which < len(bounds) and bounds[which].start < end:
+        bound = bounds[which]
+        start = max(index, bound.start)
+        until = min(end, bounds[which + 1].start if which + 1 < len(bounds) else end)
+        low, high = bound.low.encode(), bound.high.encode() or b"~"
+        part = [at for at in ats[start - index : until - index] if at]
+        if part and (min(part) < low or max(part) > high):
+            first = next(
+                at
+                for at in range(start, until)
+                if ats[at - index] and not low <= ats[at - index] <= high
+            )
+            found.dated = _dated(first, rows[first - index], bound)
+        which += 1
+    # Most bundles are in order.
+    held = [at for at in ats if at]
+    if not held:
+        return
+    earliest = min(held)
+    if earliest < found.earliest[0]:
+        found.earliest = (earliest, index + ats.index(earliest))
+    if found.odd is None and (held[0] < found.latest or held != sorted(held)):
+        latest = found.latest
+        for place, at in enumerate(ats, index):
+            if at and at < latest and chain.later(at.decode()) < latest.decode():
+                found.odd = (place, at, latest)
+                break
+            latest = max(latest, at)
+    found.latest = max(found.latest, max(held))
 
 
 def _fault(found: Segment, place: int, row: _Row, span: Span, hashed: bytes) -> None:
@@ -335,9 +371,13 @@ def _split(hashes: bytes) -> list[bytes]:
 
 def _rows(row: list[bytes]) -> list[list[bytes]]:
     """The row and those above it, complete subtrees only."""
+    sha256 = hashlib.sha256
     found = [row]
     while len(row) > 1:
-        row = [merkle.node_hash(row[at], row[at + 1]) for at in range(0, len(row) - 1, 2)]
+        below = b"".join(row)
+        row = [
+            sha256(b"\x01" + below[at : at + 64]).digest() for at in range(0, len(below) - 63, 64)
+        ]
         found.append(row)
     return found
 

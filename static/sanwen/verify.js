@@ -99,7 +99,7 @@ function wrongField(content) {
     at: !Number.isNaN(moment(content.at)),
     party: isObject(party) && isText(party.role),
     body: isObject(body) && isDigests(body._sd ?? []),
-    prev: !("prev" in content) || /^[A-Za-z0-9+/]{43}=$/.test(content.prev),
+    prev: !("prev" in content) || /^[^]{43}=$/.test(content.prev),
     _sd: isDigests(content._sd ?? []),
   };
   const wrong = Object.keys(sound).find((name) => !sound[name]);
