@@ -248,7 +248,7 @@ def _perform(
         if run is not None:
             outcome = written.outcome or (step.settle(run, now) if written.settle else None)
             if outcome is not None:
-                finish(run, outcome, now)
+                finish(run, outcome, now, by=party)
                 moved = True
         records.flush(case)
     announce(case, record, moved=moved)
@@ -334,11 +334,13 @@ def _as_lists(files: Mapping[str, Any]) -> dict[str, list[Any]]:
     }
 
 
-def finish(run: StepRun, outcome: str, now: dt.datetime) -> None:
+def finish(run: StepRun, outcome: str, now: dt.datetime, *, by: Party) -> None:
     """Complete an open run with `outcome`; viewflow moves the tokens. Only within an act."""
     step = run.step
     if outcome not in step.outcomes_to:
         raise ValueError(f"{run.name} has no outcome {outcome!r}")
+    if run.breaks_term(now, done=True, by_clock=by.role == "clock"):
+        run.broken_at = run.broken_at or now
     run.outcome = outcome
     run.finished = now
     records.append(

@@ -36,12 +36,13 @@ Work = Callable[[Job, Told], IO[bytes] | None]
 KINDS = {
     "trail": "workflows.records.trail.make.public_work",
     "full_trail": "workflows.records.trail.make.full_work",
+    "archive": "workflows.records.trail.archive.work",
 }
 """Where the work of each kind is; loaded when it is done."""
 
 
 class Lost(Exception):
-    """Another worker has taken the job up meanwhile: this one must stop."""
+    """Another worker has taken the job up meanwhile, or it is gone: this one must stop."""
 
 
 def queue(name: str, case: Case | None, user: Any = None, **params: Any) -> Job:
@@ -98,9 +99,12 @@ def _do(job: Job) -> None:
         told(99)
         if result is not None:
             job.result.save(f"{job.uid}", File(result), save=False)
+        told(99)  # a large result takes long to keep, and the job may be gone by then
         job.succeed()
     except Lost:
-        log.warning("job %s was taken up by another worker", job.pk)
+        log.warning("job %s was taken up by another worker, or away", job.pk)
+        if job.result:
+            job.result.delete(save=False)
         return
     except Exception:
         log.exception("job %s failed", job.pk)
@@ -109,7 +113,7 @@ def _do(job: Job) -> None:
         if result is not None:
             result.close()
     job.expires = clock.now() + KEPT
-    job.save()
+    job.save(force_update=True)
 
 
 def clear_away() -> None:

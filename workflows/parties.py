@@ -7,7 +7,7 @@ a `Directory`, which the deployment names in ``settings.SANWEN_DIRECTORY``.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -101,6 +101,11 @@ class Directory(Protocol):
 
     def may_oversee(self, user: Any, community: Community, at: dt.datetime) -> bool:
         """Whether `user` may see what is not public of the cases of this community."""
+        ...
+
+    def overseen(self, user: Any, at: dt.datetime) -> Collection[int]:
+        """The communities, by primary key, of which `may_oversee` is true; a constant number of
+        queries."""
         ...
 
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from .middleware import serves
+from .middleware import NEIGHBOURS, served
 
 
 def people(request: HttpRequest) -> dict[str, Any]:
-    """`serves`: whether the reader serves in a role; asked only where a page uses it."""
+    """`serves`: whether the reader serves in a role; `audits`: whether as an auditor. Asked only
+    where a page uses them, and once."""
     user = getattr(request, "user", None)
+
+    @cache
+    def roles() -> set[str]:
+        return served(user.pk) if user and user.is_authenticated else set()
+
     return {
-        "serves": SimpleLazyObject(
-            lambda: bool(user and user.is_authenticated and serves(user.pk))
-        ),
+        "serves": SimpleLazyObject(lambda: bool(roles() - NEIGHBOURS)),
+        "audits": SimpleLazyObject(lambda: "auditor" in roles()),
         "demo": settings.DEMO,
         "supervision_contact": settings.SANWEN_SUPERVISION_CONTACT,
     }

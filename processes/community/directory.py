@@ -229,6 +229,15 @@ class CommunityDirectory:
             ).exists()
         )
 
+    def overseen(self, user: Any, at: dt.datetime) -> set[int]:
+        """All communities where that is so; three queries."""
+        everywhere = self.parties_everywhere(user, at)
+        return {
+            pk
+            for pk, parties in everywhere.items()
+            if any(party.role in SEES_ALL for party in parties)
+        }
+
 
 def _units(community: Community) -> Any:
     return (

@@ -23,6 +23,8 @@ from .models import Role, serving
 OPEN = ("/static/", "/i18n/", "/settings/", "/healthz", "/accounts/logout/")
 SETTING_UP = "/accounts/"
 GIVING = "/accounts/2fa/reauthenticate/"
+# Resident supervisors are neighbours whom a selection has chosen: they report what is public.
+NEIGHBOURS = {"resident_supervisor"}
 ACTIVATED = "totp_activated_by"
 
 
@@ -56,13 +58,14 @@ class StaffTotpMiddleware:
 
 
 def serves(person_id: int) -> bool:
-    """Whether an account serves in a role today that sees or decides what others do not.
+    """Whether an account serves in a role today that sees or decides what others do not."""
+    return bool(served(person_id) - NEIGHBOURS)
 
-    Resident supervisors are neighbours whom a selection has chosen: they report what is public.
-    """
+
+def served(person_id: int) -> set[str]:
+    """The roles in which an account serves today, wherever."""
     on = timezone.localtime(clock.now()).date()
-    roles = Role.objects.filter(serving(on), person_id=person_id)
-    return roles.exclude(role="resident_supervisor").exists()
+    return set(Role.objects.filter(serving(on), person_id=person_id).values_list("role", flat=True))
 
 
 def has_totp(person_id: int) -> bool:

@@ -55,3 +55,7 @@ class SandboxDirectory:
 
     def may_oversee(self, user: Any, community: Any, at: dt.datetime) -> bool:
         return bool(getattr(user, "is_authenticated", False))
+
+    def overseen(self, user: Any, at: dt.datetime) -> set[int]:
+        places = Community.objects.all()
+        return {place.pk for place in places if self.may_oversee(user, place, at)}

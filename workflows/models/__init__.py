@@ -2,6 +2,7 @@
 
 from .calendar import CalendarDay, CalendarYear
 from .case import Case, Community, NumberSeries, StepRun
+from .download import TrailDownload
 from .job import Job
 from .log import Checkpoint, Cosignature, LogHead, LogKey, LogTile
 from .record import Alias, Attachment, Disclosure, Record, Refusal, Trace
@@ -55,4 +56,5 @@ __all__ = [
     "StepRun",
     "SurveyAnswer",
     "Trace",
+    "TrailDownload",
 ]

@@ -77,6 +77,7 @@ class Case(AbstractProcess):
             models.Index(fields=["community", "status"]),
             models.Index(fields=["procedure", "status", "created"]),
             models.Index(fields=["-created", "-id"], name="case_newest"),
+            models.Index(fields=["-finished", "-id"], name="case_ended_last"),
         ]
 
     def __str__(self) -> str:
@@ -126,6 +127,9 @@ class StepRun(AbstractTask):
     term_rule = models.CharField(max_length=160, blank=True)
     provisional = models.BooleanField(default=False)
     overdue_at = models.DateTimeField(null=True, blank=True)
+    broken_at = models.DateTimeField(null=True, blank=True)
+    """When a term of the run was first found broken (`breaks_term`). It stays, where `overdue_at`
+    goes with the run's next term."""
     data = models.JSONField(default=dict, blank=True)
     seed = None  # viewflow sets it on every task; we keep none
     artifact = None
@@ -143,6 +147,11 @@ class StepRun(AbstractTask):
                 fields=["ends_at"],
                 condition=models.Q(finished__isnull=True),
                 name="run_open_by_term",
+            ),
+            models.Index(
+                fields=["process"],
+                condition=models.Q(broken_at__isnull=False),
+                name="run_broken_term",
             ),
         ]
 
@@ -171,6 +180,15 @@ class StepRun(AbstractTask):
         """Whether the term has run out. A provisional one has not: its end is a guess until the
         year's days off are announced, and nobody may be told by a guess that they are late."""
         return self.ends_at is not None and now >= self.ends_at and not self.provisional
+
+    def breaks_term(self, now: dt.datetime, *, done: bool, by_clock: bool) -> bool:
+        """Whether the run's term is broken at that moment: it has run out, and what was to be done
+        in it is not `done`, or is done only now.
+
+        What the clock itself completes when the term runs out (a publicity period that has stood
+        its days) was in time, however late the clock came.
+        """
+        return self.term_over(now) and not (done and by_clock)
 
 
 class NumberSeries(models.Model):

@@ -137,9 +137,14 @@ def _run_row(run: StepRun, today: dt.date) -> dict[str, Any]:
     }
 
 
-def search(query: str, procedure: str = "", state: str = "", community: str = "") -> QuerySet[Case]:
-    """Cases by title, number or place; every word must be found."""
-    found = cases().filter(parent__isnull=True) if not query else cases()
+def search(
+    query: str, procedure: str = "", state: str = "", community: str = "", *, parts: bool = False
+) -> QuerySet[Case]:
+    """Cases by title, number or place; every word must be found.
+
+    With `parts` cases that are parts of others (lots) are listed without a query too.
+    """
+    found = cases() if query or parts else cases().filter(parent__isnull=True)
     for word in query.split()[:8]:
         found = found.filter(
             Q(title__icontains=word)

@@ -18,7 +18,7 @@ from .. import acts, jobs
 from ..models.case import Case
 from ..models.job import DONE, FAILED, Job
 from ..parties import Party
-from ..records.trail import make, seal
+from ..records.trail import archive, make, seal
 from .downloads import Download
 from .viewer import Viewer
 from .views import context, find_case
@@ -85,9 +85,11 @@ def job(request: HttpRequest, uid: str) -> HttpResponse:
         "portal/job.html",
         context(
             request,
-            "cases",
+            "audit" if work.kind == "archive" else "cases",
             job=work,
             case=work.case,
+            archive=work.kind == "archive",
+            left_out=work.params.get("left_out", []),
             ended=work.state in (DONE, FAILED),
             failed=work.state == FAILED,
             result=_result_address(work),
@@ -103,11 +105,19 @@ def job(request: HttpRequest, uid: str) -> HttpResponse:
 def job_file(request: HttpRequest, uid: str) -> HttpResponseBase:
     """The private result of a job, for the one who asked, while the right lasts."""
     work = _job(request, uid)
-    if work.state != DONE or not work.result or work.case is None:
+    if work.state != DONE or not work.result:
         raise Http404
-    _auditor(request, work.case)
-    held = work.result.open("rb")
-    return _sent(held, f"{work.case.number}-trail-full.pdf", "private, no-store")
+    if work.kind == "archive":
+        inside = work.downloads.values_list("case__community", flat=True)
+        if not set(inside) <= archive.auditors(request.user).keys():
+            raise PermissionDenied
+        name, media_type = f"sanwen-trails-{work.created:%Y%m%d}.zip", "application/zip"
+    elif work.case is not None:
+        _auditor(request, work.case)
+        name, media_type = f"{work.case.number}-trail-full.pdf", "application/pdf"
+    else:
+        raise Http404
+    return _sent(work.result.open("rb"), name, "private, no-store", media_type)
 
 
 def _job(request: HttpRequest, uid: str) -> Job:
@@ -118,9 +128,9 @@ def _job(request: HttpRequest, uid: str) -> Job:
 
 
 def _result_address(work: Job) -> str:
-    if work.state != DONE or work.case is None:
+    if work.state != DONE:
         return ""
-    if work.kind == "trail":
+    if work.kind == "trail" and work.case is not None:
         return f"/cases/{work.case.number}/trail.pdf"
     return f"{work.get_absolute_url()}file/"
 
@@ -133,13 +143,18 @@ def _auditor(request: HttpRequest, case: Case) -> Party:
 
 
 def _address(request: HttpRequest, case: Case) -> str:
-    base = settings.SITE_ADDRESS.rstrip("/")
-    path = case.get_absolute_url()
-    return f"{base}{path}" if base else request.build_absolute_uri(path)
+    return site(request) + case.get_absolute_url()
 
 
-def _sent(held: IO[bytes], name: str, cache: str) -> HttpResponseBase:
-    response = Download(held, name, "application/pdf")
+def site(request: HttpRequest) -> str:
+    """The site's own address, without a slash at its end."""
+    return settings.SITE_ADDRESS.rstrip("/") or request.build_absolute_uri("/").rstrip("/")
+
+
+def _sent(
+    held: IO[bytes], name: str, cache: str, media_type: str = "application/pdf"
+) -> HttpResponseBase:
+    response = Download(held, name, media_type)
     response["Cache-Control"] = cache
     return response
 

@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from . import book, dates, desk, feeds, log, moderation, open_data, receipts, trails, views
+from . import (
+    audit,
+    book,
+    dates,
+    desk,
+    feeds,
+    log,
+    moderation,
+    open_data,
+    receipts,
+    trails,
+    views,
+)
 
 app_name = "portal"
 urlpatterns = [
@@ -58,6 +70,9 @@ urlpatterns = [
         "moderation/waiting/<slug:kind>/<int:number>/", moderation.mask_waiting, name="mask_waiting"
     ),
     path("inbox/", desk.inbox, name="inbox"),
+    path("audit/", audit.overview, name="audit"),
+    path("audit/take/", audit.take, name="audit_take"),
+    path("audit/downloads/", audit.downloads, name="audit_downloads"),
     path("files/<uuid:uid>/", views.file, name="file"),
     path("log/", log.log_page, name="log"),
     path("log/checkpoint", log.checkpoint, name="checkpoint"),

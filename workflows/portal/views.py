@@ -64,7 +64,8 @@ def case_list(request: HttpRequest) -> HttpResponse:
     """All cases, searched and filtered; also the search page."""
     query = request.GET.get("q", "").strip()[:80]
     chosen = {name: request.GET.get(name, "")[:40] for name in ("procedure", "state", "community")}
-    page = _page(request, readers.search(query, **chosen))
+    found = readers.search(query, chosen["procedure"], chosen["state"], chosen["community"])
+    page = _page(request, found)
     return render(
         request,
         "portal/cases.html",

@@ -515,6 +515,8 @@ class Step(Node):
             return Written({**phase, **self.phase_body(run)}, outcome=outcome)
         run.scheduled = None
         run.overdue_at = now
+        if run.breaks_term(now, done=False, by_clock=True):
+            run.broken_at = run.broken_at or now
         run.save()
         return Written({"overdue": True})
 

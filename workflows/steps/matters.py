@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..acts import CASE, Act, Written
 from ..models.case import Case, StepRun
+from ..models.download import TrailDownload
 from ..uploads import UploadField
 from .base import ActForm, ActSpec, Roles, Step, act, refuse, term_body
 from .opinion import (
@@ -196,7 +197,8 @@ class CaseActs(Privacy, Answering):
     )
     def take_trail(self, doing: Act) -> Written:
         """An auditor takes the full trail, with what is not public; the record says that."""
-        return Written()
+        taken = TrailDownload(case=doing.case, user_id=doing.party.user_id, full=True, at=doing.at)
+        return Written(fact=taken)
 
     @act(
         "record.corrected",

@@ -341,6 +341,10 @@ class Publicity(Answering):
                 code="duplicate",
             )
         doing.form.check_public(objections)
+        run = doing.open_run
+        if any(row.due_at <= doing.at and not row.provisional for row in objections):
+            run.broken_at = run.broken_at or doing.at
+            run.save(update_fields=["broken_at"])
         reply = self.write_reply(doing, decision)
         for objection in objections:
             (objection.uphold if decision == "upheld" else objection.dismiss)()

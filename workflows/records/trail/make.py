@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import segno
+from django.db.models import Q
 from django.template.loader import get_template
 from django.utils import timezone, translation
 from django.utils.translation import get_language
@@ -118,7 +119,8 @@ def full_work(job: Job, told: Told) -> IO[bytes]:
 def forget(case: Case) -> None:
     """Throw away every trail of a case and what they are made of; jobs under way stop."""
     keep.forget(case)
-    for job in Job.objects.filter(case=case, kind__in=("trail", "full_trail")):
+    own = Q(case=case, kind__in=("trail", "full_trail"))
+    for job in Job.objects.filter(own | Q(downloads__case=case)).distinct():
         jobs.drop(job)
 
 
