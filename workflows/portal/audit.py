@@ -13,6 +13,7 @@ from django.core.paginator import Paginator
 from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_http_methods
@@ -25,7 +26,6 @@ from ..models.download import TrailDownload
 from ..models.job import Job
 from ..parties import directory
 from ..records.trail.archive import MOST, auditors
-from ..steps.base import Step
 from ..steps.publicity import Objection
 from . import readers, words
 from .trails import site
@@ -97,10 +97,10 @@ class CaseFilter(_Dates):
         label=_("排序"),
         required=False,
         choices=[
-            ("", _("新立项的在前")),
-            ("created", _("早立项的在前")),
-            ("-finished", _("新办结的在前")),
-            ("number", _("按编号")),
+            ("", _("最近立项")),
+            ("created", _("最早立项")),
+            ("-finished", _("最近办结")),
+            ("number", _("编号")),
         ],
     )
 
@@ -197,15 +197,23 @@ def _row(case: Case) -> dict[str, Any]:
         "records": case.length,
         "opened": case.created,
         "closed": case.finished,
-        "broken": [
-            {
-                "title": words.step_title(case, run.name),
-                "url": f"/cases/{case.number}/#run-{run.pk}",
-                "at": run.broken_at,
-            }
-            for run in case.broken_runs
-            if isinstance(run.flow_task, Step)
-        ],
+        "broken": [_broken(case, run) for run in case.broken_runs],
+    }
+
+
+def _broken(case: Case, run: StepRun) -> dict[str, Any]:
+    """A run with a broken term; by how many days, where that term was its last."""
+    days = None
+    if run.ends_on and run.ends_at and run.broken_at and run.broken_at >= run.ends_at:
+        until = run.finished or case.suspended_at or clock.now()
+        days = (timezone.localdate(until) - run.ends_on).days
+    return {
+        "title": words.step_title(case, run.name),
+        "url": f"/cases/{case.number}/#run-{run.pk}",
+        "at": run.broken_at,
+        "last_day": run.ends_on,
+        "days": days,
+        "done": run.finished is not None,
     }
 
 
