@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -18,6 +19,7 @@ from workflows.steps.ledger import (
     LedgerEntry,
     Move,
     MoveForm,
+    Standing,
 )
 from workflows.steps.opinion import PublicText
 from workflows.uploads import UploadField
@@ -297,12 +299,13 @@ REPAIR = EntryKind(
 )
 
 
-def warranties_entered(entries: QuerySet[LedgerEntry]) -> list[Words]:
+def warranties_entered(standing: Sequence[Standing]) -> list[Words]:
     """The ledger of upkeep holds at least one warranty, or it would remind of nothing."""
-    return [] if entries.filter(kind="warranty").exists() else [_("尚未登记保修期")]
+    found = any(row.kind == "warranty" for row in standing)
+    return [] if found else [_("尚未登记保修期")]
 
 
-def works_complete(entries: QuerySet[LedgerEntry]) -> list[Words]:
+def works_complete(standing: Sequence[Standing]) -> list[Words]:
     """The works are complete when progress stands at a hundred."""
-    done = entries.filter(kind="progress", value=100).exists()
+    done = any(row.kind == "progress" and row.most == 100 for row in standing)
     return [] if done else [_("工程进度尚未达到100%")]

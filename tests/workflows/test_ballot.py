@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests.sandbox.ballot_procedures import Assembly, Vote, Works
 from tests.sandbox.directory import SandboxDirectory
@@ -633,3 +635,31 @@ def test_a_roll_that_has_become_empty_opens_no_vote():
     assert run.phase == "noticed"
     assert "名册是空的" in str(run.step.unmet(run)[0])
     assert run.step.desk(run)["faulty"] == []
+
+
+@pytest.mark.parametrize("phase", ["voting", "preliminary"])
+def test_the_page_of_a_ballot_costs_the_same_with_many_voters(client, django_user_model, phase):
+    client.force_login(django_user_model.objects.get(pk=9))
+    case = voting([unit(number, 5000) for number in range(1, 9)])
+    run = case.runs.get(name="ballot")
+    path = f"/cases/{case.number}/steps/{run.pk}/"
+
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(path).status_code == 200
+        return len(queries)
+
+    vote(case, owner(1))
+    if phase == "preliminary":
+        clock.set_now(at(3, month=7))
+        assert sweep.sweep() == 1
+        object_to = {"text": "计票与我家所投的不一致。"}
+        acts.perform(case, "ballot", "result.objected", owner(1), object_to)
+    before = asked()
+    if phase == "preliminary":
+        for number in range(2, 8):
+            acts.perform(case, "ballot", "result.objected", owner(number), object_to)
+    else:
+        for number in range(2, 8):
+            vote(case, owner(number))
+    assert asked() <= before

@@ -6,10 +6,13 @@ import json
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from sanwen import disclosure, merkle, note
 from tests.sandbox.core_procedures import Errand
 from tests.sandbox.directory import SandboxDirectory
+from tests.sandbox.opinion_procedures import Shortlist, household
 from workflows import acts, calendars, records
 from workflows.models import Case, Community
 from workflows.parties import Party
@@ -102,3 +105,31 @@ def test_a_new_secret_key_shows_no_wrong_code(client, done, settings, django_use
     client.force_login(user)
     assert client.get(page).status_code == 302
     assert client.get(f"/r/{done.receipt}/").status_code == 200
+
+
+def test_a_receipt_costs_the_same_however_many_were_answered_with_it(client, done):
+    case = acts.open_case(Shortlist, done.record.case.community, OFFICE, title="入围")
+
+    def object_to(number: int):
+        data = {"ground": "content", "text": f"打分有误，其{number}。"}
+        return acts.perform(case, "stand", "objection.raised", household(number), data)
+
+    def decide(*objections):
+        keys = [row.pk for row in objections]
+        words = {"public_text": "打分有误。", "reason": "核对无误，得分属实。"}
+        data = {"objections": keys, "decision": "dismissed", **words}
+        acts.perform(case, "stand", "objection.decided", OFFICE, data)
+
+    def asked(receipt: str) -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert "核对无误" in client.get(f"/r/{receipt}/").content.decode()
+        return len(queries)
+
+    first = object_to(1)
+    decide(first.fact)
+    asked(first.receipt)
+    before = asked(first.receipt)
+    rest = [object_to(number) for number in range(2, 12)]
+    decide(*(each.fact for each in rest))
+    log.integrate()
+    assert asked(rest[-1].receipt) <= before

@@ -131,6 +131,8 @@ class StepRun(AbstractTask):
     """When a term of the run was first found broken (`breaks_term`). It stays, where `overdue_at`
     goes with the run's next term."""
     data = models.JSONField(default=dict, blank=True)
+    glance: Any = None
+    """What lists ask of the run, read beforehand for many (`steps.base.look_at`); not stored."""
     seed = None  # viewflow sets it on every task; we keep none
     artifact = None
 

@@ -22,7 +22,7 @@ from icalendar import Calendar, Event
 from viewflow.workflow.status import STATUS
 
 from .. import clock
-from ..models.case import Case, Community, StepRun
+from ..models.case import Case, StepRun
 from ..parties import directory
 from ..records.export import printable
 from ..steps.base import Step
@@ -170,12 +170,9 @@ def my_dates(request: HttpRequest) -> HttpResponse:
 
 
 def _own(request: HttpRequest, user: Any) -> HttpResponse:
-    now = clock.now()
-    roles: dict[int, set[str]] = {}
-    for place in Community.objects.filter(cases__finished__isnull=True).distinct():
-        roles[place.pk] = {party.role for party in directory().parties_of(user, place, now)}
-    here = [pk for pk, held in roles.items() if held]
-    runs, sessions = _dated(Case.objects.filter(community__in=here, finished__isnull=True))
+    everywhere = directory().parties_everywhere(user, clock.now())
+    roles = {pk: {party.role for party in parties} for pk, parties in everywhere.items()}
+    runs, sessions = _dated(Case.objects.filter(community__in=roles, finished__isnull=True))
 
     def concerns(run: StepRun) -> bool:
         step = run.flow_task

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from viewflow.workflow.status import STATUS
@@ -20,7 +20,7 @@ from .. import procedure as procedures
 from ..models.case import Case, Community, StepRun
 from ..models.record import Attachment, Record, Trace
 from ..parties import Party, directory
-from ..steps.base import Step, settled
+from ..steps.base import Step, look_at, settled
 from ..steps.matters import CaseActs
 from ..steps.opinion import Opinion, late_book
 from ..steps.privacy import ERASERS
@@ -29,6 +29,10 @@ from .viewer import Offer, Viewer
 
 CORRECTING = ("record.corrected", "words.masked")
 RECORDS_SHOWN = 12
+CARDS = 24
+"""The most open cases that 我的事项 shows as cards, the newest."""
+LISTED = 2000
+"""The most open steps that an inbox looks through, those with the soonest ends."""
 
 
 def _open_runs() -> Prefetch:
@@ -422,7 +426,7 @@ def my_communities(user: Any) -> list[Case]:
     """Open cases where the account lives or serves; for 我的事项."""
     places = directory().parties_everywhere(user, clock.now())
     here = cases().filter(finished__isnull=True, parent__isnull=True, community__in=places)
-    return list(here[:200])
+    return list(here[:CARDS])
 
 
 def inbox(user: Any) -> list[dict[str, Any]]:
@@ -437,14 +441,14 @@ def inbox(user: Any) -> list[dict[str, Any]]:
             process__community__in=parties,
         )
         .select_related("process__community")
-        .order_by("ends_at", "pk")[:1000]
+        .order_by(F("ends_at").asc(nulls_last=True), "pk")[:LISTED]
     )
+    theirs = [run for run in runs if _concerns(run, parties[run.process.community_id])]
+    look_at(theirs)
     rows = []
-    for run in runs:
+    for run in theirs:
         case = run.process
         viewer = Viewer(user, case, parties[case.community_id])
-        if not isinstance(run.flow_task, Step):
-            continue
         offers = [
             offer
             for offer in viewer.buttons(run, run.step)
@@ -479,6 +483,11 @@ def inbox(user: Any) -> list[dict[str, Any]]:
     return rows
 
 
+def _concerns(run: StepRun, parties: Sequence[Party]) -> bool:
+    """Whether the parties have any part in a run."""
+    return isinstance(run.flow_task, Step) and any(p.role in run.step.roles for p in parties)
+
+
 def _for_others(offer: Offer) -> bool:
     """Whether those who handle a step may do an act of its participants only in their stead."""
     handlers = all(party.role in offer.step.by for party in offer.parties)
@@ -488,14 +497,13 @@ def _for_others(offer: Offer) -> bool:
 def _late_rows(user: Any, parties: Mapping[int, Sequence[Party]]) -> list[dict[str, Any]]:
     """Cases with late opinions that the account answers; also closed ones."""
     counts = dict(
-        Opinion.objects.filter(run=None, life="submitted")
+        Opinion.objects.filter(run=None, life="submitted", case__community__in=parties)
         .order_by()
         .values_list("case")
         .annotate(n=Count("pk"))
     )
     rows = []
-    waiting = Case.objects.filter(pk__in=counts, community__in=parties)
-    for case in waiting.select_related("community"):
+    for case in Case.objects.filter(pk__in=counts).select_related("community"):
         viewer = Viewer(user, case, parties[case.community_id])
         if viewer.roles.intersection(CaseActs.answering(case)):
             rows.append(

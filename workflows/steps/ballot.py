@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import rfc8785
@@ -24,7 +24,18 @@ from ..models.case import StepRun
 from ..parties import directory
 from ..uploads import UploadField
 from .ballot_rows import BallotPaper, BallotQuestion, ResultObjection, RollRow, RollWay
-from .base import NOTHING, SHOWN, ActForm, ActSpec, Step, Words, act, refuse, term_body
+from .base import (
+    NOTHING,
+    SHOWN,
+    ActForm,
+    ActSpec,
+    Step,
+    Words,
+    act,
+    counted_by_run,
+    refuse,
+    term_body,
+)
 from .opinion import AnswerForm, Keys, PublicText, Reply, fingerprint, reply_body
 from .publicity_rows import DECISIONS
 
@@ -705,7 +716,7 @@ class Ballot(Step):
         if run.phase == VOTING:
             return [_("投票截止后计票")]
         missing: list[Words] = []
-        if waiting := self.undecided(run).count():
+        if waiting := self.glance(run).get("raised", 0):
             missing.append(_("还有%(count)s件计票异议未核查") % {"count": waiting})
         missing.append(_("结果尚未确认"))
         return missing
@@ -734,13 +745,19 @@ class Ballot(Step):
                     lines.append(str(_("%(name)s：%(value)s") % said))
         return lines
 
+    @classmethod
+    def glances(cls, runs: Sequence[StepRun]) -> Mapping[int, Any]:
+        """Objections to the count by state."""
+        lives = counted_by_run(ResultObjection.objects.filter(run__in=runs), "life")
+        return {run.pk: lives.get(run.pk, {}) for run in runs}
+
     def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:
         """Objections to the count; a vote that could not be opened."""
         if not roles.intersection(self.by):
             return []
         if run.phase == NOTICED and run.overdue_at:
             return [_("名册有误，投票没有开始")]
-        count = self.undecided(run).count()
+        count = self.glance(run).get("raised", 0)
         return [_("%(n)s件计票异议待核查") % {"n": count}] if count else []
 
     def result(self, run: StepRun) -> dict[str, Any]:

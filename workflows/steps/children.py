@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,9 +106,19 @@ class Children(Step):
             return True
         return any(child.finished and not ended_well(child) for child in self.latest(run).values())
 
+    @classmethod
+    def glances(cls, runs: Sequence[StepRun]) -> Mapping[int, Any]:
+        """The newest child case of each lot."""
+        found: dict[int, dict[str, Case]] = {run.pk: {} for run in runs}
+        for child in Case.objects.filter(parent__in=runs).order_by("pk"):
+            assert child.parent_id is not None
+            found[child.parent_id][child.lot] = child
+        return found
+
     def latest(self, run: StepRun) -> dict[str, Case]:
-        """The newest child case of each lot; one query."""
-        return {child.lot: child for child in run.child_cases.order_by("pk")}
+        """The newest child case of each lot."""
+        found: dict[str, Case] = self.glance(run)
+        return found
 
     def settle(self, run: StepRun, now: dt.datetime) -> str | None:
         """Done when the newest case of every lot has ended well."""

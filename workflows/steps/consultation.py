@@ -7,7 +7,9 @@ The source article: 逐户发放填写《老旧小区改造意见征求表》…
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -36,6 +38,7 @@ from .opinion import (
     STANCES,
     TEXT_MOST,
     Answering,
+    Glance,
     Opinion,
     PublicText,
     Reply,
@@ -173,6 +176,15 @@ class CloseForm(ActForm):
 # --- the node ----------------------------------------------------------------------------------
 
 
+@dataclass(slots=True)
+class Asked(Glance):
+    """Also `households`: state, visits, and of how many that holds; `calendar` where it is asked
+    when the run may be closed."""
+
+    households: Sequence[tuple[str, int, int]]
+    calendar: terms.Calendar | None
+
+
 class Consultation(Answering):
     """People give opinions for a term; the step ends when every one of them has its reply.
 
@@ -236,6 +248,20 @@ class Consultation(Answering):
         if spec.name == "household.visited":
             return self.by if self.each_household else ()
         return super().allowed(spec, case)
+
+    @classmethod
+    def glances(cls, runs: Sequence[StepRun]) -> Mapping[int, Any]:
+        """Also the households by what came of asking them, and the calendar."""
+        opinions = super().glances(runs)
+        households: dict[int, list[tuple[str, int, int]]] = defaultdict(list)
+        rows = HouseholdReturn.objects.filter(run__in=runs).order_by()
+        for pk, *asked in rows.values_list("run", "life", "visits").annotate(n=Count("pk")):
+            households[pk].append((asked[0], asked[1], asked[2]))
+        soonest = any(run.step.minimum is not None for run in runs)
+        calendar = calendars.current() if soonest else None
+        return {
+            run.pk: Asked(opinions[run.pk].opinions, households[run.pk], calendar) for run in runs
+        }
 
     def offered(self, spec: ActSpec, run: StepRun) -> bool:
         """Closing only when it may be closed."""
@@ -346,7 +372,9 @@ class Consultation(Answering):
             return True
         if self.minimum is None or run.starts_on is None:
             return False
-        least = terms.end_of(self.minimum, run.starts_on, calendars.current())
+        seen = run.glance  # a page of many runs has read the calendar once
+        calendar = seen.calendar if seen is not None else calendars.current()
+        least = terms.end_of(self.minimum, run.starts_on, calendar)
         return not least.provisional and now >= least.ends_at
 
     # --- completion
@@ -372,15 +400,24 @@ class Consultation(Answering):
             HouseholdReturn.objects.filter(run=run).exists() and not self.unaccounted(run).exists()
         )
 
+    def _to_ask(self, seen: Asked) -> int:
+        """How many households are still to be asked: those of `unaccounted`."""
+        return sum(
+            n
+            for life, visits, n in seen.households
+            if life == "waiting" or (life == "not_met" and visits < self.visits_needed)
+        )
+
     def unmet(self, run: StepRun) -> list[Words]:
         """What is missing, in numbers."""
         missing: list[Words] = []
-        if waiting := self.unanswered(run).count():
+        seen: Asked = self.glance(run)
+        if waiting := seen.opinions.get("submitted", 0):
             missing.append(_("还有%(count)s条意见未答复") % {"count": waiting})
         if self.each_household:
-            if left := self.unaccounted(run).count():
+            if left := self._to_ask(seen):
                 missing.append(_("还有%(count)s户没有征求记录") % {"count": left})
-            elif not HouseholdReturn.objects.filter(run=run).exists():
+            elif not seen.households:
                 missing.append(_("小区尚未登记住户"))
         if run.phase != CLOSED and len(self.outcomes_to) > 1:
             missing.append(_("尚未选择办理结果"))
@@ -390,7 +427,7 @@ class Consultation(Answering):
         """Opinions to answer, households to visit."""
         found = super().waiting(run, roles)
         if self.each_household and roles.intersection(self.by):
-            left = self.unaccounted(run).count()
+            left = self._to_ask(self.glance(run))
             found += [_("%(n)s户待征求") % {"n": left}] if left else []
         return found
 

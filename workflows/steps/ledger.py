@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from django import forms
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -149,11 +150,30 @@ class CloseForm(ActForm):
     reason = PublicText(label=_("说明（将公开）"), max_length=500)
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many entries of a kind stand in a state, and the largest of their values."""
+
+    kind: str
+    state: str
+    n: int
+    most: int | None
+
+
+@dataclass(slots=True)
+class Kept:
+    """What lists ask of a ledger: what stands in it, and the entries that run for a time."""
+
+    standing: Sequence[Standing]
+    timed: Sequence[LedgerEntry]
+
+
 class Ledger(Step):
     """Entries of several `kinds`, kept until the office closes the ledger.
 
     A ledger that is opened again (a back edge) goes on with the entries it has. `dues` names the
-    kind of which each household gets an entry by one act. `closing_guard` says what else lacks.
+    kind of which each household gets an entry by one act. `closing_guard` says what else lacks, by
+    what stands in it.
     """
 
     kind = "ledger"
@@ -167,7 +187,7 @@ class Ledger(Step):
         title: Words,
         kinds: Iterable[EntryKind],
         dues: str = "",
-        closing_guard: Callable[[QuerySet[LedgerEntry]], list[Words]] | None = None,
+        closing_guard: Callable[[Sequence[Standing]], list[Words]] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(title=title, **kwargs)
@@ -211,14 +231,37 @@ class Ledger(Step):
         """Those that count."""
         return self.entries(case).filter(standing="stands")
 
+    @classmethod
+    def glances(cls, runs: Sequence[StepRun]) -> Mapping[int, Any]:
+        """What stands in each ledger, and its entries that run for a time."""
+        rows = LedgerEntry.objects.filter(
+            case__in={run.process_id for run in runs},
+            step__in={run.name for run in runs},
+            standing="stands",
+        )
+        standing: dict[tuple[int, str], list[Standing]] = defaultdict(list)
+        counts = rows.order_by("kind", "state").values_list("case", "step", "kind", "state")
+        for case, step, kind, state, n, most in counts.annotate(n=Count("pk"), most=Max("value")):
+            standing[case, step].append(Standing(kind, state, n, most))
+        timed: dict[tuple[int, str], list[LedgerEntry]] = defaultdict(list)
+        kinds = {code for run in runs for code in run.step.timed}
+        for row in rows.filter(kind__in=kinds).order_by("pk") if kinds else ():
+            timed[row.case_id, row.step].append(row)
+        places = {run.pk: (run.process_id, run.name) for run in runs}
+        return {pk: Kept(standing[place], timed[place]) for pk, place in places.items()}
+
+    @property
+    def timed(self) -> dict[str, EntryKind]:
+        """The kinds whose entries run for a time."""
+        return {code: kind for code, kind in self.kinds.items() if kind.ends is not None}
+
     def offered(self, spec: ActSpec, run: StepRun) -> bool:
         """Moves and corrections have their buttons beside the entries."""
         if spec.name in ("entry.moved", "entry.corrected"):
             return False
         if spec.name == "dues.set":
-            return (
-                bool(self.dues) and not self.standing(run.process).filter(kind=self.dues).exists()
-            )
+            kept: Kept = self.glance(run)
+            return bool(self.dues) and all(row.kind != self.dues for row in kept.standing)
         if spec.name == "ledger.closed":
             return not self.unmet(run)
         return True
@@ -306,7 +349,7 @@ class Ledger(Step):
             raise refuse(_("每户应缴金额已经确定。"), code="duplicate")
         members = directory().members("households", doing.case.community)
         if not members:
-            raise refuse(_("名册是空的，请先导入业主名册。"), code="unmet")
+            raise refuse(_("名册是空的，请先导入名册。"), code="unmet")
         today = timezone.localtime(doing.at).date()
         LedgerEntry.objects.bulk_create(
             LedgerEntry(
@@ -416,13 +459,11 @@ class Ledger(Step):
     # --- entries that run for a time
     def _running(self, run: StepRun) -> list[tuple[LedgerEntry, EntryKind, dt.date]]:
         """Entries that have not ended yet, each with its last day, the soonest first."""
-        timed = {code: kind for code, kind in self.kinds.items() if kind.ends is not None}
-        if not timed:
-            return []
+        timed = self.timed
         found = []
-        for row in self.standing(run.process).filter(kind__in=timed):
-            kind = timed[row.kind]
-            if row.state != kind.ended and kind.ends is not None:
+        for row in self.glance(run).timed if timed else ():
+            kind = timed.get(row.kind)
+            if kind is not None and row.state != kind.ended and kind.ends is not None:
                 found.append((row, kind, kind.ends(row)))
         return sorted(found, key=lambda each: (each[2], each[0].pk))
 
@@ -468,25 +509,19 @@ class Ledger(Step):
     # --- completion
     def unmet(self, run: StepRun) -> list[Words]:
         """Entries that wait, and what the procedure adds."""
-        found = {
-            (row["kind"], row["state"]): row["n"]
-            for row in self.standing(run.process)
-            .order_by()
-            .values("kind", "state")
-            .annotate(n=Count("pk"))
-        }
+        kept: Kept = self.glance(run)
         missing: list[Words] = []
-        for (code, state), number in sorted(found.items()):
-            kind = self.kinds.get(code)
-            if kind is not None and state in kind.waiting:
+        for row in kept.standing:
+            kind = self.kinds.get(row.kind)
+            if kind is not None and row.state in kind.waiting:
                 missing.append(
                     _("%(kind)s：还有%(n)s项“%(state)s”")
-                    % {"kind": kind.title, "n": number, "state": kind.states[state]}
+                    % {"kind": kind.title, "n": row.n, "state": kind.states[row.state]}
                 )
-        if self.dues and not any(code == self.dues for code, _state in found):
+        if self.dues and all(row.kind != self.dues for row in kept.standing):
             missing.append(_("尚未确定每户应缴金额"))
         if self.closing_guard is not None:
-            missing.extend(self.closing_guard(self.standing(run.process)))
+            missing.extend(self.closing_guard(kept.standing))
         return missing
 
     def result(self, run: StepRun) -> dict[str, Any]:
@@ -621,20 +656,27 @@ class Ledger(Step):
     def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:
         """What else is missing, for who closes it; how many entries wait for a step that the roles
         may take, of those that run for a time only the ones reminded of."""
-        rows = self._movable(run.process, self._moves(roles)).order_by()
-        timed = [kind.code for kind in self.kinds.values() if kind.ends is not None]
-        rows = rows.exclude(Q(kind__in=timed) & ~Q(pk__in=run.data.get("reminded", [])))
-        missing = []
+        kept: Kept = self.glance(run)
+        told = run.data.get("reminded", [])
+        numbers = {
+            (row.kind, row.state): row.n for row in kept.standing if row.kind not in self.timed
+        }
+        for entry in kept.timed:
+            if entry.pk in told:
+                place = entry.kind, entry.state
+                numbers[place] = numbers.get(place, 0) + 1
+        missing: list[Words] = []
         if self.closing_guard is not None and roles & {*self.by}:
-            missing = self.closing_guard(self.standing(run.process))
+            missing = self.closing_guard(kept.standing)
         return [*missing] + [
             _("%(kind)s：%(n)s项“%(state)s”")
             % {
-                "kind": self.kinds[row["kind"]].title,
-                "n": row["n"],
-                "state": self.kinds[row["kind"]].states[row["state"]],
+                "kind": self.kinds[kind].title,
+                "n": numbers[kind, state],
+                "state": self.kinds[kind].states[state],
             }
-            for row in rows.values("kind", "state").annotate(n=Count("pk"))
+            for kind, state in self._moves(roles)
+            if (kind, state) in numbers
         ]
 
     def beside(self, run: StepRun, spec: ActSpec, query: Any) -> dict[str, Any]:

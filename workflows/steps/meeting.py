@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django import forms
@@ -18,7 +19,7 @@ from ..acts import Act, Written
 from ..models.case import StepRun
 from ..models.record import Record
 from ..uploads import UploadField
-from .base import ActForm, ActSpec, Step, Words, act, refuse
+from .base import ActForm, ActSpec, Step, Words, act, counted_by_run, refuse
 from .opinion import PublicText
 
 
@@ -199,6 +200,12 @@ class Meeting(Step):
         self.sessions_at_least = sessions_at_least
         self.notice = notice
 
+    @classmethod
+    def glances(cls, runs: Sequence[StepRun]) -> Mapping[int, Any]:
+        """Sessions by state."""
+        lives = counted_by_run(MeetingSession.objects.filter(run__in=runs), "life")
+        return {run.pk: lives.get(run.pk, {}) for run in runs}
+
     def offered(self, spec: ActSpec, run: StepRun) -> bool:
         """Each act while a session is in the life that it needs."""
         if spec.name == "meetings.closed":
@@ -206,7 +213,7 @@ class Meeting(Step):
         lives = {"meeting.minuted": ("held",)}.get(spec.name, ("called",))
         if spec.name == "meeting.called":
             return True
-        return MeetingSession.objects.filter(run=run, life__in=lives).exists()
+        return any(self.glance(run).get(life) for life in lives)
 
     @act("meeting.called", title=_("发布会议通知"), by="by", form=CallForm)
     def call(self, doing: Act) -> Written:
@@ -311,12 +318,7 @@ class Meeting(Step):
 
     def unmet(self, run: StepRun) -> list[Words]:
         """Sessions not held, minutes not published, too few sessions."""
-        lives = dict(
-            MeetingSession.objects.filter(run=run)
-            .order_by()
-            .values_list("life")
-            .annotate(n=Count("pk"))
-        )
+        lives = self.glance(run)
         missing: list[Words] = []
         if lives.get("called"):
             missing.append(_("还有%(n)s场会议没有召开") % {"n": lives["called"]})

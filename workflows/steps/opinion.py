@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django import forms
@@ -24,7 +25,7 @@ from ..models.case import Case, StepRun
 from ..models.record import Attachment, Record
 from ..parties import Party, directory
 from ..records import masking
-from .base import ActForm, ActSpec, Step, Words, act, refuse, require_clear
+from .base import ActForm, ActSpec, Step, Words, act, counted_by_run, refuse, require_clear
 
 TEXT_MOST = 2000
 REASON_MOST = 1000
@@ -291,6 +292,13 @@ class WithdrawalForm(ActForm):
 # --- the acts ----------------------------------------------------------------------------------
 
 
+@dataclass(slots=True)
+class Glance:
+    """What lists ask of a run that answers opinions. `opinions`: how many are in each state."""
+
+    opinions: Mapping[str, int]
+
+
 class Answering(Step):
     """A step that answers opinions: with a run, those of the run; without, those of the case."""
 
@@ -308,9 +316,16 @@ class Answering(Step):
         counts = groups.values("item", "stance").annotate(n=Count("pk"))
         return [{**row} for row in counts if row["n"] > 1]
 
+    @classmethod
+    def glances(cls, runs: Sequence[StepRun]) -> Mapping[int, Any]:
+        """`opinions`: how many are in each state."""
+        lives = counted_by_run(Opinion.objects.filter(run__in=runs), "life")
+        return {run.pk: Glance(lives.get(run.pk, {})) for run in runs}
+
     def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:
         """The opinions to answer."""
-        count = self.unanswered(run).count() if roles.intersection(self.by) else 0
+        answers = roles.intersection(self.by)
+        count = self.glance(run).opinions.get("submitted", 0) if answers else 0
         return [_("%(n)s条意见待答复") % {"n": count}] if count else []
 
     def draft(self, opinions: Sequence[Opinion]) -> dict[str, Any]:

@@ -413,7 +413,7 @@ class Panel(Step):
 
     def unmet(self, run: StepRun) -> list[Words]:
         """Which seats have not signed, while they are still needed."""
-        seats = self._rows(run)
+        seats, _stood_back = self.glance(run)
         return [] if self._quorate(seats) and run.overdue_at else self._missing(seats)
 
     def _missing(self, seats: Sequence[Seat]) -> list[Words]:
@@ -615,17 +615,24 @@ class Panel(Step):
             "unmet": self.unmet(run) if run.is_open else [],
         }
 
+    @classmethod
+    def glances(cls, runs: Sequence[StepRun]) -> Mapping[int, Any]:
+        """The seats with who signed, and the accounts that stood back."""
+        seats: dict[int, list[Seat]] = {run.pk: [] for run in runs}
+        rows = Seat.objects.filter(run__in=runs).select_related("signature__record")
+        for seat in rows.order_by("pk"):
+            seats[seat.run_id].append(seat)
+        stood_back: dict[int, set[int | None]] = {run.pk: set() for run in runs}
+        recusals = Recusal.objects.filter(seat__run__in=runs).order_by()
+        for pk, account in recusals.values_list("seat__run", "user_id"):
+            stood_back[pk].add(account)
+        return {pk: (found, stood_back[pk]) for pk, found in seats.items()}
+
     def able(self, spec: ActSpec, run: StepRun, parties: tuple[Party, ...]) -> tuple[Party, ...]:
         """Signing for who has not signed, correcting for who has, neither for who stood back."""
         if spec.name not in ("panel.signed", "panel.resigned", "panel.recused"):
             return parties
-        seats = self._rows(run)
-        accounts = {party.user_id for party in parties}
-        stood_back = set(
-            Recusal.objects.filter(seat__run=run, user_id__in=accounts).values_list(
-                "user_id", flat=True
-            )
-        )
+        seats, stood_back = self.glance(run)
         taken = {seat.code for seat in seats if seat.life == "signed"}
         signed = {seat.user_id for seat in seats if seat.life == "signed"}
         found = []
@@ -635,7 +642,7 @@ class Panel(Step):
             fits = {"panel.signed": free and not has, "panel.resigned": has}.get(
                 spec.name, free or has
             )
-            if fits and party.user_id not in stood_back:
+            if fits and (party.user_id is None or party.user_id not in stood_back):
                 found.append(party)
         return tuple(found)
 
@@ -644,7 +651,7 @@ class Panel(Step):
         return spec.name != "panel.closed" or not self._missing_required(run)
 
     def _missing_required(self, run: StepRun) -> bool:
-        seats = self._rows(run)
+        seats, _stood_back = self.glance(run)
         return not self._quorate(seats) or not (
             run.overdue_at is not None or self._required_signed(seats)
         )

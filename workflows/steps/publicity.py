@@ -8,7 +8,8 @@ never shortens the public's time.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django import forms
@@ -22,12 +23,24 @@ from ..models.case import Case, StepRun
 from ..models.record import Attachment
 from ..parties import directory
 from ..uploads import UploadField
-from .base import NOTHING, SHOWN, ActForm, ActSpec, Roles, Words, act, refuse, term_body
+from .base import (
+    NOTHING,
+    SHOWN,
+    ActForm,
+    ActSpec,
+    Roles,
+    Words,
+    act,
+    counted_by_run,
+    refuse,
+    term_body,
+)
 from .opinion import (
     LARGEST,
     TEXT_MOST,
     AnswerForm,
     Answering,
+    Glance,
     Keys,
     PublicText,
     feedback_book,
@@ -146,6 +159,16 @@ class StopForm(ActForm):
 # --- the node ----------------------------------------------------------------------------------
 
 
+@dataclass(slots=True)
+class Seen(Glance):
+    """Also `objections` by state, the soonest day to decide one, and at how many places the notice
+    must still be put up."""
+
+    objections: Mapping[str, int]
+    due_on: dt.date | None
+    bare: int
+
+
 class Publicity(Answering):
     """A notice stands for `term`; it ends clean, or upheld when an objection to it was right.
 
@@ -199,18 +222,38 @@ class Publicity(Answering):
             return ()
         return super().allowed(spec, case)
 
+    @classmethod
+    def glances(cls, runs: Sequence[StepRun]) -> Mapping[int, Any]:
+        """Also objections and places."""
+        opinions = super().glances(runs)
+        objections = Objection.objects.filter(run__in=runs)
+        lives = counted_by_run(objections, "life")
+        due = objections.filter(life="raised").order_by().values_list("run").annotate(Min("due_on"))
+        days = dict(due)
+        bare = counted_by_run(Posting.objects.filter(run__in=runs, posted_at=None), "posted_at")
+        return {
+            run.pk: Seen(
+                opinions[run.pk].opinions,
+                lives.get(run.pk, {}),
+                days.get(run.pk),
+                bare.get(run.pk, {}).get(None, 0),
+            )
+            for run in runs
+        }
+
     def offered(self, spec: ActSpec, run: StepRun) -> bool:
         """Objections while it stands, replies once late opinions can be there."""
         if spec.name == "objection.raised":
             return run.phase == STANDING
+        seen: Seen = self.glance(run)
         if spec.name in ("opinion.replied", "reply.corrected", "opinion.withdrawn"):
-            return self.scope(run.process, run).exists()
+            return bool(seen.opinions)
         if spec.name in ("objection.decided", "objection.withdrawn"):
-            return self.undecided(run).exists()
+            return bool(seen.objections.get("raised"))
         if spec.name == "publicity.withdrawn":
-            return self._upheld(run)
+            return bool(seen.objections.get("upheld"))
         if spec.name == "notice.posted":
-            return Posting.objects.filter(run=run, posted_at__isnull=True).exists()
+            return bool(seen.bare)
         return True
 
     def opened(self, run: StepRun, now: dt.datetime) -> dict[str, Any]:
@@ -429,16 +472,16 @@ class Publicity(Answering):
     def unmet(self, run: StepRun) -> list[Words]:
         """What is missing, in numbers."""
         missing: list[Words] = []
+        seen: Seen = self.glance(run)
         if run.phase == POSTING:
-            left = Posting.objects.filter(run=run, posted_at__isnull=True).count()
             missing.append(
-                _("还有%(count)s处没有张贴照片") % {"count": left}
-                if left
+                _("还有%(count)s处没有张贴照片") % {"count": seen.bare}
+                if seen.bare
                 else _("尚未登记应当张贴的地点")
             )
-        if waiting := self.undecided(run).count():
+        if waiting := seen.objections.get("raised", 0):
             missing.append(_("还有%(count)s件异议未核查") % {"count": waiting})
-        if late := self.unanswered(run).count():
+        if late := seen.opinions.get("submitted", 0):
             missing.append(_("还有%(count)s条逾期异议转为的意见未答复") % {"count": late})
         return missing
 
@@ -468,13 +511,15 @@ class Publicity(Answering):
 
     def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:
         """Objections to decide, late opinions to answer."""
-        count = self.undecided(run).count() if roles.intersection(self.by) else 0
+        decides = roles.intersection(self.by)
+        count = self.glance(run).objections.get("raised", 0) if decides else 0
         found: list[Words] = [_("%(n)s件异议待核查") % {"n": count}] if count else []
         return [*found, *super().waiting(run, roles)]
 
     def next_due(self, run: StepRun) -> dt.date | None:
         """The day by which the next objection is to be decided."""
-        return self.undecided(run).aggregate(day=Min("due_on"))["day"]
+        day: dt.date | None = self.glance(run).due_on
+        return day
 
     def result(self, run: StepRun) -> dict[str, Any]:
         """Objections by what came of them."""
