@@ -9,10 +9,13 @@ from django.core.management import CommandError, call_command
 
 from processes.community.models import Person
 from processes.renovation import demo
+from sanwen.verify import Trust, verify
 from workflows import acts, calendars, clock, records
 from workflows.models import Case, Community, Record
 from workflows.parties import Party, directory
 from workflows.portal import words
+from workflows.records import log
+from workflows.records.trail import make, seal
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +28,7 @@ def _ground(db, settings):
 
 
 @pytest.mark.slow
-def test_the_demo_has_every_stage_and_every_chain_holds(client):
+def test_the_demo_has_every_stage_and_every_chain_holds(client, settings, tmp_path):
     today = dt.datetime(2026, 11, 24, 12, tzinfo=clock.SHANGHAI)
     with clock.at(today):
         assert len(list(demo.load(today))) == len(demo.SCENES)
@@ -39,10 +42,30 @@ def test_the_demo_has_every_stage_and_every_chain_holds(client):
     outcomes = set(Case.objects.filter(parent=None).values_list("outcome", flat=True))
     assert {"", "completed", "not_shortlisted"} <= outcomes
     assert Case.objects.filter(suspended_at__isnull=False).exists()
+    with clock.at(today):
+        _trail_holds(settings, tmp_path)
     before = Record.objects.count()
     with clock.at(today):
         assert list(demo.load(today)) == []
     assert Record.objects.count() == before
+
+
+def _trail_holds(settings, tmp_path):
+    """The trail of a whole renovation, every kind of step in it, under the verifier."""
+    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.DEMO = True
+    settings.SANWEN_TRAIL_DEMO = tmp_path / "demo"
+    settings.SANWEN_LOG_KEY_FILE = tmp_path / "log.key"
+    seal.signer.cache_clear()
+    while log.integrate():
+        pass
+    case = Case.objects.get(parent=None, outcome="completed")
+    path = tmp_path / "trail.pdf"
+    with make.public(case, f"https://sanwen.example.org{case.get_absolute_url()}") as held:
+        path.write_bytes(held.read())
+    found = verify(str(path), Trust([log.signer().verifier]))
+    seal.signer.cache_clear()
+    assert found.first_fault is None, [line.text("en") for line in found.lines]
 
 
 def _in_words():

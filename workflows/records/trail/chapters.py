@@ -244,7 +244,8 @@ def _summary(reading: Reading) -> dict[str, Any]:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode()
+    # In its own order: the words name the fields of a form in the order in which they are printed.
+    return json.dumps(value, ensure_ascii=False, indent=1).encode()
 
 
 def key_of(html: str) -> str:
