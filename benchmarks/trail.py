@@ -6,6 +6,8 @@ The yardstick is headless Chromium printing the same HTML; the ratios count, not
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import resource
 import shutil
@@ -93,11 +95,13 @@ def make() -> None:
     press.pressed("<html lang=zh><title>x</title><p>一")  # what a server has loaded long ago
     trail.seal.described()
     begun = time.perf_counter()
+    worked = cpu()
     held = trail.public(case(), ADDRESS)
     took = time.perf_counter() - begun
+    worked = cpu() - worked
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     beside = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"{took:.3f} {own:.0f} {beside:.0f} {len(held.read())}")
+    print(f"{took:.3f} {own:.0f} {beside:.0f} {len(held.read())} {worked:.3f}")
 
 
 def html(path: str) -> None:
@@ -115,15 +119,29 @@ def run(*words: object) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def printed_by_chromium(source: Path) -> float:
-    """Seconds that headless Chromium needs for the same HTML."""
+def cpu() -> float:
+    """Seconds of processor that this process and those that ended below it have used."""
+    return sum(os.times()[:4])
+
+
+def adopt() -> None:
+    """Become the parent of processes whose own parent ends before them (Linux)."""
+    ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+
+
+def printed_by_chromium(source: Path) -> tuple[float, float]:
+    """Seconds, and of processor in all its processes, of headless Chromium for the same HTML."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     assert browser, "no Chromium on this machine"
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"]
     command += [f"--print-to-pdf={source.with_suffix('.pdf')}", source.as_uri()]
-    begun = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
-    return time.perf_counter() - begun
+    begun, worked = time.perf_counter(), cpu()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    took = time.perf_counter() - begun
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
+    return took, cpu() - worked
 
 
 def compare(count: int) -> None:
@@ -131,6 +149,7 @@ def compare(count: int) -> None:
     folder = Path(tempfile.mkdtemp(prefix="trail-benchmark-"))
     os.environ["SANWEN_TEST_FOLDER"] = str(folder)
     os.environ["SANWEN_HOME"] = str(folder / "alone")
+    adopt()
     try:
         run("fill", count)
         source = folder / "trail.html"
@@ -143,12 +162,15 @@ def compare(count: int) -> None:
         run("grow")
         more = run("make").split()
         cold = min(colds, key=lambda row: float(row[0]))
-        seconds, browser = float(cold[0]), min(browsers)
+        seconds, browser = float(cold[0]), min(browsers)[0]
+        work, its_work = min(float(row[4]) for row in colds), min(row[1] for row in browsers)
         memory = max(int(row[1]) for row in colds), max(int(row[2]) for row in colds)
         print(
             f"{count:>6} records: cold {seconds:.2f} s, {seconds / count * 1000:.2f} ms a record; "
             f"Chromium {browser:.2f} s, ratio {seconds / browser:.2f}; "
+            f"processor {work:.2f} s and {its_work:.2f} s, ratio {work / its_work:.2f}; "
             f"one more {float(more[0]):.2f} s, {float(more[0]) / seconds:.2f} of cold; "
+            f"processor {float(more[4]):.2f} s, {float(more[4]) / work:.2f}; "
             f"memory {memory[0]} MB and {memory[1]} MB in each helper; "
             f"{int(cold[3]) / 2**20:.1f} MB",
             flush=True,

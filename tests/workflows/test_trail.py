@@ -18,7 +18,7 @@ from tests.workflows.trail_cases import NOON, SECRET, SHOWN, add_opinion, make_c
 from workflows import calendars, clock
 from workflows.models import Case, Disclosure
 from workflows.records import log
-from workflows.records.trail import chapters, keep, make, press, seal
+from workflows.records.trail import chapters, keep, make, press, seal, setting
 
 ADDRESS = "https://sanwen.example.org/cases/X/"
 
@@ -234,15 +234,20 @@ def test_an_english_reader_gets_english_words(tmp_path, case):
 
 @pytest.fixture
 def rendered(monkeypatch):
-    """How many pieces were rendered."""
-    counted: list[int] = []
-    original = press.press
+    """How many pieces were pressed and how many set, at each making."""
+    counted: list[list[int]] = []
+    pressed, begun = press.press, setting.Setter.set
 
-    def counting(pieces, told=lambda _done: None):
-        counted.append(len(pieces))
-        original(pieces, told)
+    def pressing(pieces, told=lambda _done: None):
+        counted.append([len(pieces), 0])
+        pressed(pieces, told)
 
-    monkeypatch.setattr(press, "press", counting)
+    def setting_one(self, blocks):
+        counted[-1][1] += 1
+        return begun(self, blocks)
+
+    monkeypatch.setattr(press, "press", pressing)
+    monkeypatch.setattr(setting.Setter, "set", setting_one)
     return counted
 
 
@@ -254,7 +259,7 @@ def test_one_more_record_renders_the_end_of_its_chapter_and_no_other(tmp_path, r
     case.refresh_from_db()
     written(tmp_path, case)
     # The head with its counts, the last slice of opinions, the last slice of records.
-    assert rendered == [len(before), 3]
+    assert rendered == [[2, 4], [1, 2]]
     assert len(before) == 6
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.db import connection
 from django.http import (
-    FileResponse,
     Http404,
     HttpRequest,
     HttpResponse,
@@ -30,6 +29,7 @@ from ..models.log import LogKey
 from ..models.record import Attachment, Record
 from ..steps.base import Step
 from . import chart, readers, words
+from .downloads import Download
 from .viewer import Viewer
 
 PER_PAGE = 20
@@ -257,12 +257,10 @@ def file(request: HttpRequest, uid: str) -> HttpResponseBase:
     if not attachment.file:
         return HttpResponse(_("文件内容已经删除，记录中保留其指纹。"), status=410)
     handle = attachment.file.open("rb")
-    response = FileResponse(handle, content_type=attachment.media_type)
-    inline = attachment.media_type.startswith("image/")
-    kind = "inline" if inline else "attachment"
-    response["Content-Disposition"] = f'{kind}; filename="{attachment.name}"'
+    response = Download(handle, attachment.name, attachment.media_type)
+    if attachment.media_type.startswith("image/"):
+        response["Content-Disposition"] = f'inline; filename="{attachment.name}"'
     response["Content-Length"] = str(attachment.size)
-    response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response["Cache-Control"] = (
         "public, max-age=86400" if attachment.public else "private, no-store"

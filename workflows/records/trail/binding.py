@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,10 +17,12 @@ from typing import Any
 import pikepdf
 from pikepdf import Array, Dictionary, Name, Pdf, String
 
+from .face import Face
+
 _MM = 72 / 25.4
 _HEADER_Y, _FOOTER_Y = (297 - 16) * _MM, 12 * _MM
 _LEFT, _RIGHT, _WIDTH = 22 * _MM, (210 - 20) * _MM, 210 * _MM
-_FACE = Name.SanwenNumbers
+_NAME = Name(f"/{Face.NAME}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,6 @@ class Furniture:
     right: str
     number: str
 
-    @property
-    def signs(self) -> str:
-        """Every sign that may be needed, for the sheet from which the font is taken."""
-        # A blank is one only between others.
-        return f"0{''.join(sorted(set(self.left + self.right + self.number)))}123456789"
-
 
 def headings(pdf: Pdf) -> list[Heading]:
     """The bookmarks of a piece."""
@@ -96,14 +91,11 @@ def measure(paths: Sequence[Path]) -> tuple[list[int], list[list[Heading]]]:
 
 
 class Numbers:
-    """Draws the furniture with the font of a sheet that `press.pressed` made of its signs."""
+    """Draws the furniture, and gives the pages the face in which it and set text stand."""
 
-    def __init__(self, out: Pdf, sheet: Pdf, furniture: Furniture, total: int) -> None:
-        fonts = sheet.pages[0].Resources.Font
-        font = next(iter(fonts.values()))
-        self.font = out.copy_foreign(font)
-        self.glyphs = _glyphs(font.ToUnicode.read_bytes().decode("ascii"))
-        self.widths = _widths(font.DescendantFonts[0].W)
+    def __init__(self, out: Pdf, face: Face, furniture: Furniture, total: int) -> None:
+        self.face = face
+        self.font = out.copy_foreign(face.font)
         self.furniture = furniture
         self.total = total
         self.above = self._line(furniture.left, _LEFT, _HEADER_Y)
@@ -123,39 +115,22 @@ class Numbers:
         resources = page.obj.Resources
         if "/Font" not in resources:
             resources.Font = Dictionary()
-        resources.Font[_FACE] = self.font
+        resources.Font[_NAME] = self.font
         # Before the page's own content, which leaves its coordinates turned upside down.
         page.contents_add(out.make_stream(text.encode("ascii")), prepend=True)
 
     def _line(self, text: str, x: float, y: float) -> str:
-        codes = "".join(f"{self.glyphs[sign]:04x}" for sign in text)
-        return f"BT .36 .4 .45 rg {_FACE} 8 Tf {x:.2f} {y:.2f} Td <{codes}> Tj ET "
+        codes = self.face.codes(text)
+        return f"BT .36 .4 .45 rg {_NAME} 8 Tf {x:.2f} {y:.2f} Td <{codes}> Tj ET "
 
     def _width(self, text: str) -> float:
-        return sum(self.widths.get(self.glyphs[sign], 1000) for sign in text) * 8 / 1000
-
-
-def _glyphs(cmap: str) -> dict[str, int]:
-    found = {}
-    for glyph, text in re.findall(r"<([0-9a-f]{4})> <([0-9a-f]+)>", cmap):
-        sign = bytes.fromhex(text).decode("utf-16-be")
-        if len(sign) == 1:
-            found[sign] = int(glyph, 16)
-    return found
-
-
-def _widths(listed: Any) -> dict[int, float]:
-    found = {}
-    for at in range(0, len(listed), 2):
-        for step, width in enumerate(listed[at + 1]):
-            found[int(listed[at]) + step] = float(width)
-    return found
+        return self.face.width(text) * 8 / 1000
 
 
 def bind(
     front: Path,
     pieces: Sequence[Path],
-    sheet: Path,
+    face: Face,
     target: Path,
     *,
     furniture: Furniture,
@@ -184,7 +159,7 @@ def bind(
         root.ParentTree = out.make_indirect(Dictionary(Nums=Array(rows)))
         root.ParentTreeNextKey = following
         total = len(out.pages)
-        numbers = Numbers(out, open_files.enter_context(Pdf.open(sheet)), furniture, total)
+        numbers = Numbers(out, face, furniture, total)
         for number, page in enumerate(out.pages, 1):
             if number > 1:
                 numbers.draw(out, page, number)

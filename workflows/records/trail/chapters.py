@@ -91,8 +91,8 @@ def read(case: Case, *, full: bool) -> Reading:
 
 
 def pieces(reading: Reading) -> list[str]:
-    """The HTML of the pieces, in order."""
-    return [page(body, reading.case.title) for body in _packed(reading.chapters)]
+    """The HTML of the pieces, in order: what stands in the body of a page of each."""
+    return list(_packed(reading.chapters))
 
 
 def page(body: str, title: str) -> str:
@@ -248,6 +248,6 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, indent=1).encode()
 
 
-def key_of(html: str) -> str:
+def key_of(*made_from: str) -> str:
     """Under which a piece is kept: the hash of all that it is made from."""
-    return hashlib.sha256(html.encode()).hexdigest()
+    return hashlib.sha256("\0".join(made_from).encode()).hexdigest()

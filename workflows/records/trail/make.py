@@ -8,11 +8,13 @@ import io
 import json
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from html import escape, unescape
 from pathlib import Path
 from typing import IO, Any
 
+import pikepdf
 import segno
 from django.db.models import Q
 from django.template.loader import get_template
@@ -29,7 +31,9 @@ from ...models.log import Checkpoint
 from ...portal import words as portal_words
 from ...templatetags.trail import picture
 from .. import log
-from . import binding, chapters, keep, press, seal
+from . import binding, chapters, keep, press, seal, setting
+from .face import Face
+from .face import signs as face_signs
 
 Told = Callable[[int], None]
 """Hears how far the work has come, in percent."""
@@ -151,21 +155,28 @@ def _made(case: Case, address: str, folder: Path, full: bool, told: Told) -> Pat
     told(1)
     reading = chapters.read(case, full=full)
     work = _Work(case, reading, address, folder, log.latest())
-    pieces = _pieces(work, told)
-    attached = list(_attachments(work))
-    counts, marks = binding.measure(pieces)
-    front, fronted = _front(work, counts, marks, attached)
     furniture = binding.Furniture(
         left=f"{case.number}　{_short(case.title)}",
         right=_("全过程案卷（完整版）") if full else _("全过程案卷"),
         number=_("第 {n} 页　共 {total} 页"),
     )
+    written = chapters.pieces(reading)
+    face = _face(work, f"{furniture}{''.join(written)}")
+    pieces = _pieces(work, written, face, told)
+    attached = list(_attachments(work))
+    counts, marks = binding.measure(pieces)
+    # A piece without the head of a chapter goes on with the chapter before it.
+    marks = [
+        own if "<h1" in html else [replace(mark, level=mark.level + 1) for mark in own]
+        for html, own in zip(written, marks, strict=True)
+    ]
+    front, fronted = _front(work, counts, marks, attached)
     bound = folder / "bound.pdf"
     told(90)
     binding.bind(
         front,
         pieces,
-        _kept_piece(work, f"<p>{furniture.signs}</p>"),
+        face,
         bound,
         furniture=furniture,
         marks=list(_bookmarks(fronted, counts, marks)),
@@ -185,24 +196,32 @@ def _short(title: str) -> str:
     return title if len(title) <= 30 else f"{title[:29]}…"
 
 
-def _pieces(work: _Work, told: Told) -> list[Path]:
+def _pieces(work: _Work, written: list[str], face: Face, told: Told) -> list[Path]:
     """The PDF of each piece, from what is kept where it is the public trail."""
-    written = chapters.pieces(work.reading)
-    names = [f"{chapters.key_of(html)}.pdf" for html in written]
-    paths = [work.folder / name for name in names]
+    pressed: list[tuple[str, Path]] = []
+    set_here: list[tuple[list[setting.Block], Path]] = []
+    paths = []
+    for html in written:
+        blocks = setting.plain(html)
+        if blocks is not None and face.knows(text := "".join(text for _, text in blocks)):
+            codes = face.codes(face_signs(text))  # another edition of the font numbers otherwise
+            paths.append(work.folder / f"{chapters.key_of(html, codes, _version())}.pdf")
+            set_here.append((blocks, paths[-1]))
+        else:
+            page = chapters.page(html, work.case.title)
+            paths.append(work.folder / f"{chapters.key_of(page)}.pdf")
+            pressed.append((page, paths[-1]))
+    names = [path.name for path in paths]
     held = set() if work.reading.full else keep.kept(work.case) & set(names)
     keep.fetch(work.case, held, work.folder)
-    missing = {
-        path: html
-        for html, name, path in zip(written, names, paths, strict=True)
-        if name not in held
-    }
-    press.press(
-        [(html, path) for path, html in missing.items()],
-        lambda done: told(5 + 80 * done // len(missing)),
-    )
+    pressed = [row for row in pressed if row[1].name not in held]
+    set_here = [row for row in set_here if row[1].name not in held]
+    press.press(pressed, lambda done: told(5 + 60 * done // len(pressed)))
+    for at, (blocks, path) in enumerate(set_here):
+        setting.Setter(face).set(blocks).save(path)
+        told(65 + 20 * at // len(set_here))
     if not work.reading.full:
-        for path in missing:
+        for path in {path for _given, path in (*pressed, *set_here)}:
             keep.put(work.case, path)
         language = f"pieces-{get_language()}"
         _drop_old(work.case, language, names)
@@ -220,9 +239,9 @@ def _drop_old(case: Case, listing: str, names: Sequence[str]) -> None:
     keep.note(case, listing, "\n".join(names))
 
 
-def _kept_piece(work: _Work, body: str) -> Path:
-    """A piece of a few signs that hardly ever changes: the sheet of the page numbers."""
-    html = chapters.page(body, "0")
+def _face(work: _Work, text: str) -> Face:
+    """The face with every sign of the pieces and of what stands on each page."""
+    html = chapters.page(f"<p>{escape(face_signs(unescape(text)), quote=False)}</p>", "0")
     name = f"sheet-{chapters.key_of(html)}.pdf"
     path = work.folder / name
     if not work.reading.full and name in keep.kept(work.case):
@@ -231,7 +250,8 @@ def _kept_piece(work: _Work, body: str) -> Path:
         path.write_bytes(press.pressed(html))
         if not work.reading.full:
             keep.put(work.case, path)
-    return path
+            _drop_old(work.case, f"sheet-{get_language()}", [name])
+    return Face(pikepdf.Pdf.open(path))
 
 
 def _front(
