@@ -1,4 +1,4 @@
-"""Typesetting of the long parts of a trail: what is plain, where lines break, how pages are built."""
+"""Typesetting of the long parts of a trail: what is plain, where lines break, what is tagged."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import io
 
 import pikepdf
 import pytest
+from django.utils import translation
 
 from tests.workflows.trail_cases import numbered
-from workflows.records.trail import press, setting
+from workflows.records.trail import chapters, press, setting
 from workflows.records.trail.face import Face, signs
 
 TEXT = "三号楼北侧雨水管破损，下雨天积水严重，第1户希望尽快更换管道并清理化粪池。"
@@ -16,8 +17,8 @@ TEXT = "三号楼北侧雨水管破损，下雨天积水严重，第1户希望�
 
 @pytest.fixture(scope="module")
 def face() -> Face:
-    made = press.pressed(f"<html lang=zh-hans><title>x</title><p>{signs(TEXT + 'abcdef　）')}")
-    # The style sheet names the face; here any will do.
+    with translation.override("zh-hans"):
+        made = press.pressed(chapters.page(f"<p>{signs(TEXT + 'abcdef　）')}</p>", "x"))
     return Face(pikepdf.Pdf.open(io.BytesIO(made)))
 
 
@@ -62,7 +63,7 @@ def test_every_block_has_its_place_in_the_structure_also_across_pages(face):
     assert parted.K[1].Pg.objgen == pdf.pages[1].obj.objgen
     for key, marked in numbered(pdf).items():
         content = pdf.pages[key].obj.Contents.read_bytes().decode("ascii")
-        assert [f"/MCID {number}>>" in content for number in range(len(marked))]
+        assert all(f"/MCID {number}>>" in content for number in range(len(marked)))
         assert content.count("/MCID") == len(marked)
         assert content.count("BDC") + content.count("BMC") == content.count("EMC")
 

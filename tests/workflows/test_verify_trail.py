@@ -124,15 +124,13 @@ def test_what_is_added_after_the_seal_is_seen(tmp_path):
 
 
 def text_steps(pdf: pikepdf.Pdf) -> list[tuple[pikepdf.Page, int, list]]:
-    """Where text is painted on the last two pages."""
-    found = []
-    for page in list(pdf.pages)[-2:]:
-        steps = list(pikepdf.parse_content_stream(page))
-        found += [(page, at, steps) for at, s in enumerate(steps) if str(s.operator) == "TJ"]
-    return found
+    """Where text is painted on the last page."""
+    page = pdf.pages[-1]
+    steps = list(pikepdf.parse_content_stream(page))
+    return [(page, at, steps) for at, step in enumerate(steps) if str(step.operator) == "TJ"]
 
 
-@pytest.mark.parametrize("which", [-1, -4, -8])
+@pytest.mark.parametrize("which", [-1, -4, -6])
 def test_a_line_struck_from_the_pages(tmp_path, which):
     def strike(pdf):
         page, at, steps = text_steps(pdf)[which]
