@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "workflows",
     "processes.community",
     "processes.renovation",
+    "processes.public_posts",
     "notifications",
 ]
 

@@ -1,0 +1,16 @@
+"""Public-welfare posts as a Django app."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class PublicPostsConfig(AppConfig):
+    """城乡公益性岗位: a call of a sub-district, from its announcement to the last exit."""
+
+    name = "processes.public_posts"
+    label = "public_posts"
+    verbose_name = _("城乡公益性岗位")
+
+    def ready(self) -> None:
+        """Declare the procedure."""
+        from . import procedure  # noqa: F401

@@ -1,0 +1,86 @@
+"""Public-welfare posts: 城乡公益性岗位, one case for each call of a sub-district.
+
+A marks what the source article says, L national law, D our default. See `rules` for the numbers,
+`selecting` and `posting` for what the steps do.
+"""
+
+from django.utils.translation import gettext_lazy as _
+from viewflow import this
+
+from workflows.procedure import Procedure
+from workflows.steps.base import Closing, Meet, Opening, Together
+from workflows.terms import WorkingDays
+
+from .posting import Exit, Manage, Notice, Onboard, Train
+from .selecting import Announce, Apply, Check, Evaluate, Vet
+
+OFFICE = ("office",)
+VILLAGE = ("residents_committee",)
+ANYONE = ("applicant", "residents_committee")
+
+
+class PublicPosts(Procedure):
+    """A call for public-welfare posts, from the announcement to the last exit."""
+
+    code, version, number_prefix = "public_posts", "2026.1", "POST"
+    title = _("城乡公益性岗位")
+    summary = _("五公开：岗位、职责、程序、结果、管理公开。")
+    opened_by = OFFICE
+    overseers = OFFICE
+    community_kinds = ("subdistrict",)
+
+    opening = Opening().Next(this.announce)
+
+    announce = Announce(title=_("岗位公告"), by=OFFICE).Next(this.apply)  # A: 岗位公开、职责公开
+    apply = (  # A: 个人申请
+        Apply(
+            title=_("个人申请"),
+            by=VILLAGE,
+            participants=ANYONE,
+            term=WorkingDays(10),
+            adjustable=(WorkingDays(5), WorkingDays(30)),
+        )
+        .On("done", this.check)
+        .On("none", this.unfilled)
+    )
+    check = (  # A: 资格初审; D: 5 working days in which a refusal can be objected to
+        Check(title=_("资格初审"), by=(*VILLAGE, *OFFICE), participants=ANYONE, term=WorkingDays(5))
+        .On("done", this.evaluate)
+        .On("none", this.unfilled)
+    )
+    evaluate = (  # A: 民主评议; D: two thirds of the invited representatives attend
+        Evaluate(title=_("民主评议"), by=VILLAGE)
+        .On("done", this.vet)
+        .On("again", this.evaluate)
+        .On("none", this.unfilled)
+    )
+    vet = (  # A: 审核
+        Vet(title=_("审核"), by=OFFICE).On("done", this.publicity).On("none", this.unfilled)
+    )
+    publicity = (  # A: 公示; D: 5 working days
+        Notice(
+            title=_("公示"),
+            by=OFFICE,
+            participants=ANYONE,
+            term=WorkingDays(5),
+            adjustable=(WorkingDays(5), WorkingDays(20)),
+        )
+        .On("done", this.posting)
+        .On("procedure", this.evaluate)
+    )
+    posting = Together(this.supplement, this.train, this.onboard, this.manage, this.exit)
+    supplement = Notice(  # D: for each who moves up, while the others go on
+        title=_("补充公示"), by=OFFICE, participants=ANYONE, supplementary=True
+    ).Next(this.through)
+    train = Train(  # A: 岗前培训
+        title=_("岗前培训"), by=OFFICE, supplement="supplement"
+    ).Next(this.through)
+    onboard = Onboard(title=_("上岗"), by=OFFICE).Next(this.through)  # D: a year; L: at most three
+    manage = Manage(  # A: 在岗管理; D: 30 + 50 + 20 by the 10th
+        title=_("在岗管理"), by=(*VILLAGE, *OFFICE)
+    ).Next(this.through)
+    exit = Exit(title=_("退出"), by=OFFICE).Next(this.through)  # A: 退出管理
+    through = Meet().Next(this.completed)
+
+    completed = Closing(_("办结"))
+    unfilled = Closing(_("无人安置"), good=False)
