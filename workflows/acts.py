@@ -40,6 +40,10 @@ CASE = "case"
 """The step name of acts on the case as a whole: suspension, correction, a late opinion."""
 
 
+WITH_CHILDREN = frozenset({"case.suspended", "case.resumed"})
+"""Acts on a case that its open child cases follow, each with a record of its own."""
+
+
 class Refused(Exception):
     """The door refused an act: nothing has changed. `str()` tells a person why and what to do.
 
@@ -153,6 +157,8 @@ def perform(
     """
     try:
         with transaction.atomic():
+            if step == CASE and act in WITH_CHILDREN:
+                _lock_children(case)
             held = _lock(case)
             return _perform(held, step, act, party, payload or {}, files or {}, happened_at, key)
     except Refused as refused:
@@ -164,6 +170,14 @@ def perform(
             _log(case, step, act, party, "duplicate")
             raise Refused("duplicate", _("该操作已经登记，请勿重复提交。")) from error
         raise
+
+
+def _lock_children(case: Case | int | str) -> None:
+    """Lock the open child cases before their parent, in the order in which a closing child does."""
+    name = "number" if isinstance(case, str) else "pk"
+    key = case.pk if isinstance(case, Case) else case
+    rows = Case.objects.filter(finished__isnull=True, **{f"parent__process__{name}": key})
+    list(rows.select_for_update(of=("self",)).order_by("pk").values_list("pk"))
 
 
 def _lock(case: Case | int | str) -> Case:

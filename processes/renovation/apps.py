@@ -13,4 +13,4 @@ class RenovationConfig(AppConfig):
 
     def ready(self) -> None:
         """Declare the procedures."""
-        from . import procedure, tender  # noqa: F401
+        from . import change, procedure, tender  # noqa: F401

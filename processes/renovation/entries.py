@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from workflows import law
 from workflows.steps.base import Words, refuse
 from workflows.steps.ledger import (
+    Elsewhere,
     Entry,
     EntryForm,
     EntryKind,
@@ -127,9 +128,9 @@ class ChangeForm(EntryForm):
         )
 
 
-def large_change(entry: Entry) -> str | None:
-    """A large change goes back to publicity."""
-    return "large_change" if (entry.value or 0) >= LARGE_CHANGE_PERCENT else None
+def large_change(entry: Entry) -> bool:
+    """Whether a change is so large that it is publicised."""
+    return (entry.value or 0) >= LARGE_CHANGE_PERCENT
 
 
 class FindingForm(EntryForm):
@@ -200,8 +201,14 @@ CHANGE = EntryKind(
     by=("office",),
     form=ChangeForm,
     start="decided",
-    states={"decided": _("已登记")},
-    leads=large_change,
+    states={
+        "decided": _("已登记"),
+        "publicised": _("公示中"),
+        "established": _("变更成立"),
+        "not_established": _("变更不成立"),
+    },
+    waiting=frozenset({"publicised"}),
+    elsewhere=Elsewhere("design_change", large_change, "publicised"),
 )
 FINDING = EntryKind(
     "finding",

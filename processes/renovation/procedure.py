@@ -2,7 +2,7 @@
 
 Each step names its source: the practice described in the source article (三问于民), a law with its
 article, or our default (默认). See `rules` for lists, score sheets and rules of law, `forms` for
-what each task asks, `tender` for the lots.
+what each task asks, `tender` for the lots, `change` for large changes of the design.
 """
 
 from fractions import Fraction
@@ -222,29 +222,13 @@ class Renovation(Procedure):
     ).On("chosen", this.prepared)
     prepared = Meet().Next(this.construction)
 
-    construction = (  # 12
-        Ledger(
-            title=_("施工公开"),
-            by=("office", "contractor"),
-            kinds=(entries.PROGRESS, entries.PAYMENT, entries.CHANGE, entries.FINDING),
-            closing_guard=entries.works_complete,
-            source=_("三问于民：工程进展、出资、变更公开，安全、质量和进度监督"),
-        )
-        .On("done", this.acceptance)
-        .On("large_change", this.change_publicity, _("重大变更公示"))
-    )
-    change_publicity = (  # 12: a large change of the design goes back to publicity
-        Publicity(
-            title=_("设计变更公示"),
-            by=COMMITTEE,
-            participants=RESIDENTS,
-            term=Days(20),
-            posted_in="stairwells",
-            source=_("默认：占合同价10%以上的设计变更，同设计方案一样公示20天"),
-        )
-        .On("clean", this.construction, _("变更成立"))
-        .On("upheld", this.construction, _("变更不成立"))
-    )
+    construction = Ledger(  # 12: a large change of the design is publicised beside the works
+        title=_("施工公开"),
+        by=("office", "contractor"),
+        kinds=(entries.PROGRESS, entries.PAYMENT, entries.CHANGE, entries.FINDING),
+        closing_guard=entries.works_complete,
+        source=_("三问于民：工程进展、出资、变更公开，安全、质量和进度监督"),
+    ).Next(this.acceptance)
     acceptance = (  # 13: any reasoned failure is rectified, whatever the score
         Panel(
             title=_("联合验收"),

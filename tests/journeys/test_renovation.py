@@ -574,16 +574,22 @@ def works(go: Journey) -> None:
         yuan="900000.00",
         percent=12,
     )
-    go.standing_at("change_publicity")
-    run = go.run("change_publicity")
-    places = list(run.postings.values_list("place", flat=True))
+    (child,) = Case.objects.filter(parent=go.run(step))
+    add("contractor", kind="progress", percent=60, text="公示期间不停工。")
+    places = list(StepRun.objects.get(process=child).postings.values_list("place", flat=True))
     go.send(
         "residents_committee",
-        "change_publicity",
+        "publicity",
         "notice.posted",
         {"places": places, "photos": [go.picture() for _place in places]},
+        number=child.number,
     )
-    go.due("change_publicity")
+    page = go.desk("office").refused(go.do(step, "ledger.closed"), {"reason": "试行结清。"})
+    assert "公示中" in page
+    run = StepRun.objects.get(process=child, name="publicity")
+    clock.set_now(max(run.scheduled, clock.now()) + dt.timedelta(hours=9))
+    sweep.sweep()
+    assert go.run(step).ledger_entries.get(kind="change").state == "established"
     go.standing_at(step)
     back = go.desk("contractor").refused(
         go.do(step, "entry.added"),

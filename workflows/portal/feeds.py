@@ -27,6 +27,8 @@ MOVES = (
     "case.closed",
     "case.suspended",
     "case.resumed",
+    "parent.suspended",
+    "parent.resumed",
     "step.opened",
     "step.completed",
     "term.overdue",

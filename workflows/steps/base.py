@@ -351,6 +351,11 @@ class Step(Node):
         """The same of one run: what `look_at` has read beforehand for a page, else read now."""
         return self.glances([run])[run.pk] if run.glance is None else run.glance
 
+    def handed(self, child: Case) -> dict[str, Any]:
+        """What a child case that a run has opened is about: `document` (words by name) and `files`,
+        all of it public."""
+        return {}
+
     def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:
         """What waits for those roles besides the acts that have buttons, in numbers; the inbox
         says it."""

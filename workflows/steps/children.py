@@ -66,18 +66,7 @@ class Children(Step):
         return {"lots": {lot.code: self._open(run, lot, now).number for lot in self.lots.values()}}
 
     def _open(self, run: StepRun, lot: LotSpec, now: dt.datetime) -> Case:
-        from .. import acts, procedure
-
-        parent = run.process
-        return acts.open_case(
-            procedure.current(self.procedure, timezone.localtime(now).date()),
-            parent.community,
-            Party.clock(),
-            title=f"{parent.title}·{lot.title}"[:120],
-            parent=run,
-            lot=lot.code,
-            demo=parent.demo,
-        )
+        return open_child(run, self.procedure, lot.code, lot.title, now)
 
     @act("child.closed", title=_("标段办结"), by=("clock",), page=False)
     def close_child(self, doing: Act) -> Written:
@@ -138,6 +127,22 @@ class Children(Step):
     def page(self, run: StepRun) -> dict[str, Any]:
         """The child cases, newest last."""
         return {"children": list(run.child_cases.select_related("community").order_by("pk"))}
+
+
+def open_child(run: StepRun, code: str, lot: str, title: Words, now: dt.datetime) -> Case:
+    """Open a case of the procedure `code` as a child of `run`, within the act at hand."""
+    from .. import acts, procedure
+
+    parent = run.process
+    return acts.open_case(
+        procedure.current(code, timezone.localtime(now).date()),
+        parent.community,
+        Party.clock(),
+        title=f"{parent.title}·{title}"[:120],
+        parent=run,
+        lot=lot,
+        demo=parent.demo,
+    )
 
 
 def ended_well(case: Case) -> bool:

@@ -16,11 +16,24 @@ from django.utils.translation import gettext_lazy as _
 from .. import clock
 from ..acts import Act, Written
 from ..models.case import Case, StepRun
-from .base import NOTHING, SHOWN, ActForm, ActSpec, Roles, Step, Words, act, choices_of, refuse
+from .base import (
+    NOTHING,
+    SHOWN,
+    ActForm,
+    ActSpec,
+    Closing,
+    Roles,
+    Step,
+    Words,
+    act,
+    choices_of,
+    refuse,
+)
+from .children import open_child
 from .ledger_rows import LedgerEntry, LedgerMove
 from .opinion import PublicText, fingerprint
 
-__all__ = ["EntryForm", "EntryKind", "Ledger", "LedgerEntry", "LedgerMove", "Move"]
+__all__ = ["Elsewhere", "EntryForm", "EntryKind", "Ledger", "LedgerEntry", "LedgerMove", "Move"]
 
 
 @dataclass(slots=True)
@@ -95,12 +108,25 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Entries that a case of another procedure decides about while the ledger goes on.
+
+    Those of which `when` holds are in `state` until that case ends; then the state that is named as
+    its end is theirs.
+    """
+
+    procedure: str
+    when: Callable[[Entry], bool]
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class EntryKind:
     """A kind of entry: who enters it with which form, its life, and what blocks closing.
 
     `waiting` are the states in which the ledger cannot be closed; in the `hidden` ones the public
     knows of the entry in numbers only. `check` refuses an entry that does not fit the others.
-    `leads` is the outcome that an entry brings about at once, if any. `ends` is the last day of an
+    `elsewhere` says which entries a child case decides about. `ends` is the last day of an
     entry that runs for a time (a warranty): `remind` days before a record says so and the keepers'
     inbox asks for it; after that day it goes to the state `ended` by itself.
     """
@@ -116,7 +142,7 @@ class EntryKind:
     hidden: frozenset[str] = frozenset()
     unit: str = ""
     check: Callable[[QuerySet[LedgerEntry], Entry], None] | None = None
-    leads: Callable[[Entry], str | None] | None = None
+    elsewhere: Elsewhere | None = None
     ends: Callable[[LedgerEntry], dt.date] | None = None
     remind: int = 30
     ended: str = ""
@@ -217,6 +243,8 @@ class Ledger(Step):
         for kind in self.kinds.values():
             known = set(kind.states)
             named = {kind.start, *kind.waiting, *kind.hidden, *([kind.ended] if kind.ends else [])}
+            if kind.elsewhere is not None:
+                named |= {kind.elsewhere.state, *_endings(kind.elsewhere.procedure)}
             named |= {state for move in kind.moves for state in (move.source, move.target)}
             if named - known:
                 yield f"kind {kind.code}: states {sorted(named - known)} are not declared"
@@ -301,16 +329,46 @@ class Ledger(Step):
         if kind.check is not None:
             kind.check(self.standing(doing.case).filter(kind=kind.code), entry)
         row = self._write(doing, kind, entry)
-        body: dict[str, Any] = {"kind": kind.code, "on": entry.on.isoformat(), **entry.public}
+        if kind.elsewhere is not None and kind.elsewhere.when(entry):
+            self._decide_elsewhere(doing, kind.elsewhere, row)
+        body: dict[str, Any] = {"kind": kind.code, "on": entry.on.isoformat(), **row.public}
         if entry.amount is not None:
             body["amount"] = entry.amount
         if entry.value is not None:
             body["value"] = entry.value
-        outcome = kind.leads(entry) if kind.leads is not None else None
         if kind.ends is not None:
             self._look_again(doing.open_run, doing.at)
             doing.open_run.save(update_fields=["scheduled"])
-        return Written(body, entry.private, row, outcome=outcome)
+        return Written(body, entry.private, row)
+
+    def _decide_elsewhere(self, doing: Act, where: Elsewhere, row: LedgerEntry) -> None:
+        kind = self.kinds[row.kind]
+        child = open_child(doing.open_run, where.procedure, kind.code, kind.title, doing.at)
+        row.move(where.state)
+        row.public = {**row.public, "decided_in": child.number}
+        row.save(update_fields=["state", "public"])
+
+    @act("child.closed", title=_("公示结论"), by=("clock",), page=False)
+    def decided_elsewhere(self, doing: Act) -> Written:
+        """The case that decides about an entry has ended: its end is the entry's state."""
+        child = Case.objects.get(number=doing.payload["number"], parent__process=doing.case)
+        row = self._entry_of(child)
+        source = row.state
+        row.move(child.outcome)
+        row.save(update_fields=["state"])
+        move = LedgerMove(entry=row, name="decided", source=source, target=row.state, at=doing.at)
+        body = {"kind": row.kind, "to": row.state, "entry": row.seq, "decided_in": child.number}
+        return Written(body, fact=move)
+
+    def _entry_of(self, child: Case) -> LedgerEntry:
+        assert child.parent is not None
+        return self.entries(child.parent.process).get(public__decided_in=child.number)
+
+    def handed(self, child: Case) -> dict[str, Any]:
+        """The words of the entry that a child case decides about, and its public papers."""
+        row = self._entry_of(child)
+        papers = row.record.files.filter(public=True) if row.record is not None else ()
+        return {"document": row.public, "files": list(papers)}
 
     def _kind(self, doing: Act, code: str) -> EntryKind:
         kind = self.kinds.get(code)
@@ -422,11 +480,16 @@ class Ledger(Step):
     def correct(self, doing: Act) -> Written:
         """Strike a wrong entry; it stays visible, and the right one is entered anew."""
         row = self._row(doing)
-        self._kind(doing, row.kind)
+        kind = self._kind(doing, row.kind)
+        if kind.elsewhere is not None and row.state == kind.elsewhere.state:
+            raise refuse(
+                _("该条目正在公示（%(number)s），公示结束后方可更正。")
+                % {"number": row.public["decided_in"]},
+                code="early",
+            )
         row.strike()
         row.save()
         if row.kind == self.dues:  # what the household owes is not wrong, its payment was
-            kind = self.kinds[row.kind]
             LedgerEntry.objects.create(
                 case=doing.case,
                 step=self.name,
@@ -689,3 +752,11 @@ class Ledger(Step):
             return {}
         kind = self.kinds[row.kind]
         return {"entry": row, "kind": kind, "state": kind.states.get(row.state, row.state)}
+
+
+def _endings(code: str) -> set[str]:
+    """How cases of a procedure may end."""
+    from .. import procedure
+
+    nodes = procedure.current(code, clock.today())._nodes_by_name
+    return {name for name, node in nodes.items() if isinstance(node, Closing)}

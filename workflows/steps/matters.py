@@ -6,11 +6,14 @@ import datetime as dt
 from typing import Any
 
 from django import forms
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext_lazy as _
 
-from ..acts import CASE, Act, Written
+from ..acts import CASE, Act, Written, perform
 from ..models.case import Case, StepRun
 from ..models.download import TrailDownload
+from ..models.record import Record
+from ..parties import Party
 from ..uploads import UploadField
 from .base import ActForm, ActSpec, Roles, Step, act, refuse, term_body
 from .opinion import (
@@ -32,13 +35,13 @@ class ReasonForm(ActForm):
 
 
 class SuspensionForm(ReasonForm):
-    """A reason; and a word on the lots, which go on."""
+    """A reason; and a word on the child cases, which stand still as well."""
 
     def setup(self) -> None:
-        """Lots are cases of their own, with terms of their own."""
-        if self.act.case.runs.filter(child_cases__finished__isnull=True).exists():
+        """Child cases are suspended and resumed with the case."""
+        if open_children(self.act.case).exists():
             self.fields["reason"].help_text = _(
-                "各标段是单独的事项，不随之中止；需要中止的，请到标段页面分别办理。"
+                "正在办理的子事项（如各标段）随之中止，恢复时一并恢复。"
             )
 
 
@@ -73,6 +76,23 @@ class LateOpinionForm(ActForm):
         if not says_something(text):
             raise forms.ValidationError(_("请用文字写明意见。"))
         return text
+
+
+SUSPENSIONS = ("case.suspended", "parent.suspended")
+
+
+def open_children(case: Case) -> QuerySet[Case]:
+    """The child cases of a case that have not ended, whichever of its steps opened them."""
+    return Case.objects.filter(parent__process=case, finished__isnull=True).order_by("pk")
+
+
+def _follow(children: QuerySet[Case], name: str, reason: str) -> dict[str, Any]:
+    """Do an act at each of the child cases; what the parent's record says of them."""
+    numbers = []
+    for key, number in list(children.values_list("pk", "number")):
+        perform(key, CASE, name, Party.clock(), {"reason": reason})
+        numbers.append(number)
+    return {"children": numbers} if numbers else {}
 
 
 ASKING = ("publicity", "consultation")
@@ -150,16 +170,44 @@ class CaseActs(Privacy, Answering):
     @act("case.suspended", title=_("中止"), by="overseers", form=SuspensionForm)
     def suspend(self, doing: Act) -> Written:
         """Suspend the case with a published reason; its terms stand still."""
-        case = doing.case
-        case.suspended_at = doing.at
-        case.suspended_reason = doing.data["reason"]
-        case.save(update_fields=["suspended_at", "suspended_reason"])
-        return Written({"reason": doing.data["reason"]})
+        return Written(self._stand_still(doing))
 
     @act("case.resumed", title=_("恢复"), by="overseers", form=ReasonForm, while_suspended=True)
     def resume(self, doing: Act) -> Written:
         """Resume the case: each open term runs on for what was left of it."""
-        case = doing.case
+        parent = doing.case.parent.process if doing.case.parent else None
+        if parent is not None and parent.suspended_at:
+            message = _("所属事项（%(number)s）仍在中止，请先恢复所属事项。")
+            raise refuse(message % {"number": parent.number}, code="suspended")
+        return Written(self._go_on(doing))
+
+    @act("parent.suspended", title=_("随所属事项中止"), by=("clock",), form=ReasonForm, page=False)
+    def suspend_with_parent(self, doing: Act) -> Written:
+        """The case to which this one belongs is suspended."""
+        return Written(self._stand_still(doing))
+
+    @act(
+        "parent.resumed",
+        title=_("随所属事项恢复"),
+        by=("clock",),
+        form=ReasonForm,
+        while_suspended=True,
+        page=False,
+    )
+    def resume_with_parent(self, doing: Act) -> Written:
+        """The case to which this one belongs goes on."""
+        return Written(self._go_on(doing))
+
+    def _stand_still(self, doing: Act) -> dict[str, Any]:
+        case, reason = doing.case, doing.data["reason"]
+        case.suspended_at = doing.at
+        case.suspended_reason = reason
+        case.save(update_fields=["suspended_at", "suspended_reason"])
+        running = open_children(case).filter(suspended_at__isnull=True)
+        return {"reason": reason, **_follow(running, "parent.suspended", reason)}
+
+    def _go_on(self, doing: Act) -> dict[str, Any]:
+        case, reason = doing.case, doing.data["reason"]
         if case.suspended_at is None:
             raise refuse(_("该事项没有中止。"), code="closed_step")
         moved: list[dict[str, Any]] = []
@@ -174,7 +222,12 @@ class CaseActs(Privacy, Answering):
         case.suspended_at = None
         case.suspended_reason = ""
         case.save(update_fields=["suspended_at", "suspended_reason"])
-        return Written({"reason": doing.data["reason"], "terms": moved})
+        # A child case that had been suspended for a reason of its own stays so.
+        how = Record.objects.filter(case=OuterRef("pk"), act__in=SUSPENSIONS).order_by("-seq")
+        waiting = open_children(case).filter(suspended_at__isnull=False)
+        with_it = waiting.annotate(how=Subquery(how.values("act")[:1]))
+        followed = _follow(with_it.filter(how="parent.suspended"), "parent.resumed", reason)
+        return {"reason": reason, "terms": moved, **followed}
 
     @staticmethod
     def _run_on(run: StepRun, suspended: dt.datetime, resumed: dt.datetime) -> dict[str, Any]:

@@ -533,8 +533,9 @@ class Publicity(Answering):
     def notice(self, run: StepRun) -> dict[str, Any]:
         """The notice as it is put up: title, text, attachments, period, places, contacts.
 
-        Text and attachments are those of the step before it, unless the run has its own in
-        ``data["document"]``. Contacts (office, telephones) come from the case's parameters.
+        Text and attachments are those of the step before it (at the beginning of a child case,
+        those of what it is about), unless the run has its own in ``data["document"]``. Contacts
+        (office, telephones) come from the case's parameters.
         """
         case = run.process
         before = list(
@@ -550,11 +551,12 @@ class Publicity(Answering):
         newest = max((file.run_id or 0 for file in files), default=0)
         source = next((earlier for earlier in before if earlier.data), None)
         own = run.data.get("document")
+        handed = case.parent.step.handed(case) if case.parent and source is None else {}
         return {
             "title": _("关于%(title)s的公示") % {"title": case.title},
             "step": self.title,
-            "document": own or (source.data if source else {}),
-            "files": [file for file in files if file.run_id == newest],
+            "document": own or (source.data if source else handed.get("document", {})),
+            "files": handed.get("files") or [file for file in files if file.run_id == newest],
             "starts_on": run.starts_on,
             "ends_on": run.ends_on,
             "term": terms.parse(run.term) if run.term else self.term_in(case),

@@ -441,4 +441,35 @@ def test_the_office_enters_what_a_bidder_objects(place, told):
     row = office.get("/inbox/").context["rows"][0]
     assert row["note"] == "1件异议待核查"
     warned = page(office, f"/cases/{story.case.number}/do/case/case.suspended/")
-    assert "各标段是单独的事项" in warned
+    assert "随之中止" in warned
+
+
+def test_the_lots_stand_still_with_the_renovation_and_go_on_with_it(place, told):
+    story = told("tender")
+    first, second = story.lots("tender")
+    scope = {"method": "open", "scope": "详见招标文件。"}
+    story.act("documents", "task.done", "office", scope, {"documents": paper("t")}, case=first)
+    before = first.runs.get(name="bidding").ends_on
+    story.act("case", "case.suspended", "office", {"reason": "资金另行核定。"}, case=second)
+    done = story.act("case", "case.suspended", "office", {"reason": "汛期暂停。"})
+    assert done.record.body["children"] == [first.number]  # the other one stands still already
+    first.refresh_from_db()
+    assert first.suspended_reason == "汛期暂停。"
+    assert first.records.get(act="parent.suspended").body["reason"] == "汛期暂停。"
+    assert not second.records.filter(act="parent.suspended").exists()
+    assert "汛期暂停。" in page(place.client("office"), f"/cases/{first.number}/")
+    assert "随所属事项中止" in page(place.client("office"), f"/cases/{first.number}/records/")
+    with pytest.raises(acts.Refused, match="请先恢复所属事项"):
+        story.act("case", "case.resumed", "office", {"reason": "先行恢复。"}, case=first)
+    story.wait(days=10)
+    done = story.act("case", "case.resumed", "office", {"reason": "汛期已过。"})
+    assert done.record.body["children"] == [first.number]
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert first.suspended_at is None
+    resumed = first.records.get(act="parent.resumed")
+    assert resumed.body["reason"] == "汛期已过。"
+    assert resumed.body["terms"][0]["step"] == "bidding"
+    assert first.runs.get(name="bidding").ends_on >= before + dt.timedelta(days=10)
+    assert second.suspended_reason == "资金另行核定。"
+    story.act("case", "case.resumed", "office", {"reason": "资金已核定。"}, case=second)
