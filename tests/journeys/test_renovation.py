@@ -576,7 +576,8 @@ def works(go: Journey) -> None:
     )
     (child,) = Case.objects.filter(parent=go.run(step))
     add("contractor", kind="progress", percent=60, text="公示期间不停工。")
-    places = list(StepRun.objects.get(process=child).postings.values_list("place", flat=True))
+    run = StepRun.objects.get(process=child, name="publicity")
+    places = list(run.postings.values_list("place", flat=True))
     go.send(
         "residents_committee",
         "publicity",
@@ -586,7 +587,7 @@ def works(go: Journey) -> None:
     )
     page = go.desk("office").refused(go.do(step, "ledger.closed"), {"reason": "试行结清。"})
     assert "公示中" in page
-    run = StepRun.objects.get(process=child, name="publicity")
+    run.refresh_from_db()
     clock.set_now(max(run.scheduled, clock.now()) + dt.timedelta(hours=9))
     sweep.sweep()
     assert go.run(step).ledger_entries.get(kind="change").state == "established"
