@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pikepdf
 import pytest
+from django.conf import settings
 from django.utils import translation
 
 from sanwen import disclosure, merkle, note, trailtext
@@ -111,6 +114,22 @@ def test_it_says_that_it_is_pdf_a_3_and_holds_what_that_needs(tmp_path, case):
         for page in pdf.pages:
             for mark in page.obj.get("/Annots", ()):
                 assert int(mark.F) & 0b111 == 0b100, "printed and not hidden"
+
+
+def test_both_places_for_metadata_name_the_same_producer(tmp_path, case):
+    with pikepdf.open(written(tmp_path, case)) as pdf:
+        assert pdf.open_metadata()["pdf:Producer"] == str(pdf.docinfo.Producer)
+
+
+def test_heads_of_tables_say_whether_they_are_of_a_row_or_a_column(tmp_path, case):
+    with pikepdf.open(written(tmp_path, case)) as pdf:
+        cells = [
+            element
+            for element in pdf.objects
+            if isinstance(element, pikepdf.Dictionary) and element.get("/S") in ("/TH", "/TD")
+        ]
+        assert {str(cell.A.Scope) for cell in cells if cell.S == "/TH"} == {"/Row", "/Column"}
+        assert not any("/ID" in cell or "/Headers" in cell.get("/A", {}) for cell in cells)
 
 
 def test_every_page_finds_its_place_in_one_structure_tree(tmp_path, case):
@@ -309,3 +328,27 @@ def test_a_trail_begun_before_an_erasure_is_made_again(tmp_path, case, monkeypat
     held = trail_cases.attachments(written(tmp_path, case))
     assert erased
     assert held["disclosures.jsonl"] == b""
+
+
+# --- what it costs
+
+MEASURED = """
+import resource, sys
+from pathlib import Path
+sys.path[:0] = ["benchmarks", "."]
+import trail
+trail.start()
+from workflows.records.trail import make
+make.public(trail.case(), trail.ADDRESS).close()
+print(max(resource.getrusage(who).ru_maxrss for who in (0, -1)) // 1024)
+"""
+
+
+def test_memory_stays_within_bounds_on_a_long_case(tmp_path):
+    """Pressed in one shot, 2,000 records take more than 500 MB."""
+    folder = {"SANWEN_TEST_FOLDER": str(tmp_path), "SANWEN_HOME": str(tmp_path / "alone")}
+    given = {"env": {**os.environ, **folder}, "cwd": settings.BASE_DIR, "check": True}
+    subprocess.run([sys.executable, "benchmarks/trail.py", "fill", "2000"], **given)
+    command = [sys.executable, "-c", MEASURED]
+    done = subprocess.run(command, **given, stdout=subprocess.PIPE, text=True)
+    assert int(done.stdout) < 300

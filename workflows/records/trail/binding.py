@@ -243,6 +243,8 @@ def _pdf_date(at: dt.datetime) -> str:
 
 def _describe(out: Pdf, title: str, at: dt.datetime) -> None:
     out.docinfo[Name.Title] = title
+    if "/Producer" in out.docinfo:
+        del out.docinfo[Name.Producer]  # the signature writes another one into the metadata
     out.docinfo[Name.CreationDate] = out.docinfo[Name.ModDate] = String(_pdf_date(at))
     with out.open_metadata(set_pikepdf_as_editor=False, update_docinfo=False) as meta:
         meta["dc:title"] = title

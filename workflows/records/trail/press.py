@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import Any
 
 import pikepdf
 
@@ -41,16 +42,19 @@ def pressed(html: str) -> bytes:
     # Nothing is loaded from anywhere: pictures stand in the text itself.
     inline = URLFetcher(allowed_protocols={"data"})
     made = HTML(string=html, url_fetcher=inline).write_pdf(pdf_variant="pdf/a-3u", pdf_tags=True)
-    return _fewer_tags(made)
+    return _mended(made)
 
 
-def _fewer_tags(made: bytes) -> bytes:
-    """Let a block of the structure tree hold its lines itself.
+def _mended(made: bytes) -> bytes:
+    """Let a block of the structure tree hold its lines itself, and heads of tables say of what.
 
     WeasyPrint gives each line of text a Span of its own. They say nothing and make up four fifths
     of the tree of a long trail.
     """
     with pikepdf.open(io.BytesIO(made)) as pdf:
+        for element in pdf.objects:
+            if isinstance(element, pikepdf.Dictionary) and element.get("/S") in ("/TH", "/TD"):
+                _scope(element)
         numbers = pdf.Root.StructTreeRoot.ParentTree.Nums
         for at in range(1, len(numbers), 2):
             lines = numbers[at]
@@ -62,6 +66,20 @@ def _fewer_tags(made: bytes) -> bytes:
         out = io.BytesIO()
         pdf.save(out, object_stream_mode=pikepdf.ObjectStreamMode.generate)
         return out.getvalue()
+
+
+def _scope(cell: pikepdf.Object) -> None:
+    """Name what a head is of, instead of heads by identifiers that repeat in every piece."""
+    about: Any = cell.get("/A")
+    if "/ID" in cell:
+        del cell.ID
+    if not isinstance(about, pikepdf.Dictionary):
+        return
+    if "/Headers" in about:
+        del about.Headers
+    if cell.S == "/TH":
+        of_row = any(beside.get("/S") == "/TD" for beside in cell.P.K)
+        about.Scope = pikepdf.Name.Row if of_row else pikepdf.Name.Column
 
 
 def _absorb(line: pikepdf.Object, mark: int, lines: pikepdf.Array) -> None:
