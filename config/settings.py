@@ -61,6 +61,7 @@ INSTALLED_APPS = [
     "processes.community",
     "processes.renovation",
     "processes.public_posts",
+    "processes.disclosure",
     "notifications",
 ]
 

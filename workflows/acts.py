@@ -15,16 +15,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.conf import settings
 from django.db import IntegrityError, models, transaction
 from django.dispatch import Signal
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext_lazy as _
 from viewflow.workflow.status import STATUS
 
 from . import clock, records, uploads
 from .models.case import Case, Community, NumberSeries, StepRun
-from .models.record import Attachment, Record, Refusal
+from .models.record import Attachment, Record, Refusal, Trace
 from .parties import Party, directory
 
 if TYPE_CHECKING:
@@ -238,6 +239,8 @@ def _perform(
     doing.files = uploads.keep(uploaded, run)
     with _holding(case):
         written = spec.do(step, doing)
+        if doing.form is not None:
+            doing.files += uploads.keep(doing.form.issued(), run)
         if doing.entered_late:
             written.body["entered_late"] = True
         try:
@@ -293,6 +296,14 @@ def check_party(case: Case, step: Step, spec: ActSpec, party: Party, now: dt.dat
         raise Refused("wrong_party", _("您的身份不能办理这一操作。"))
     if party.role != "clock" and not directory().holds(party, case.community, now):
         raise Refused("wrong_party", _("您在该小区没有办理这一操作的身份，或者身份已到期。"))
+    if party.role in case.declared.opener_only and not opened_by(case, party):
+        raise Refused("wrong_party", _("只有提出申请的人才能办理这一操作。"))
+
+
+def opened_by(case: Case, party: Party) -> bool:
+    """Whether the party opened the case, in that role; asks who stands behind its first record."""
+    first = Trace.objects.filter(record__case=case, record__seq=0, record__role=party.role)
+    return first.filter(party_key=party.key).exists()
 
 
 def _open_run(case: Case, step_name: str) -> tuple[Step, StepRun]:
@@ -413,7 +424,7 @@ def open_case(
     community: Community,
     party: Party,
     *,
-    title: str,
+    title: str = "",
     params: Mapping[str, Any] | None = None,
     key: str = "",
     parent: StepRun | None = None,
@@ -422,8 +433,9 @@ def open_case(
 ) -> Case:
     """Open a case of `procedure` in `community` and start its first step.
 
-    `params` sets what the procedure lets an office set, within its declared bounds. With `parent`
-    the case is a child of that run and is opened by the run's own act. Raises `Refused`.
+    `title` is the opener's, unless the procedure has one for all. `params` sets what it lets an
+    office set, within its declared bounds. With `parent` the case is a child of that run and is
+    opened by the run's own act. Raises `Refused`.
     """
     try:
         with transaction.atomic():
@@ -435,6 +447,9 @@ def open_case(
                     raise Refused("wrong_party", _("您在该小区没有发起这一程序的身份。"))
             if community.kind not in procedure.community_kinds:
                 raise Refused("invalid", _("这一程序不适用于该地点。"))
+            if procedure.fixed_title:
+                with translation.override(settings.LANGUAGE_CODE):
+                    title = str(procedure.fixed_title)
             title = " ".join(title.split())
             if not title or len(title) > 120:
                 raise Refused("invalid", _("请填写标题，不超过120字。"))

@@ -38,6 +38,8 @@ class Party:
     """``online``, or ``paper`` when an officer of the community types in a signed form: then `role`
     and `key` are the household's or owner's, and `user_id` the officer's, whose right to type in
     paper forms for this community (residents' committee or office) `Directory.holds` checks."""
+    everyone: bool = False
+    """Held by whoever has an account, wherever they live: it says of nobody that they belong."""
     seat: str = ""
     """The seat that the role is held for, where a role has several (a reviewer's ``housing``)."""
 

@@ -14,6 +14,7 @@ from viewflow.workflow.base import Flow, Node
 from . import terms
 from .acts import Refused
 from .models.case import Case, StepRun
+from .models.record import Attachment
 from .steps.base import Opening, Step, Words
 from .steps.matters import CaseActs
 
@@ -60,7 +61,16 @@ class Procedure(Flow):
     """Whether people may open it on its own; a child procedure is opened by a step."""
     one_at_a_time: ClassVar[bool] = False
     """Whether a place may have only one open case of it (an estate is renovated once at a time)."""
-    subject_form: ClassVar[Any] = None
+    fixed_title: ClassVar[Words] = ""
+    """What every case is called, where its public title is not the opener's to choose."""
+    opens_with: ClassVar[tuple[str, str] | None] = None
+    """Step and act that are done on the page of opening, so that no case stands empty."""
+    opener_only: ClassVar[tuple[str, ...]] = ()
+    """Roles in which only the party that opened a case may act in it (an applicant's)."""
+    suspendable: ClassVar[bool] = True
+    """Whether a case may be suspended: not where the law itself says when its term stands still."""
+    inside_template: ClassVar[str] = ""
+    """Shows what `inside` has found."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -75,6 +85,18 @@ class Procedure(Flow):
     def case_acts(cls) -> CaseActs:
         """What may be done to a case whatever step it stands at."""
         return cls._case_acts
+
+    @classmethod
+    def inside(cls, case: Case, roles: set[str]) -> dict[str, Any]:
+        """What the pages of a case show to those who hold these roles in it and to nobody else;
+        may hold clear values. Empty for the public."""
+        return {}
+
+    @classmethod
+    def may_read(cls, file: Attachment, roles: set[str], oversees: bool) -> bool:
+        """Whether someone who is not its author may download a private file of a case; `oversees`:
+        the case's community."""
+        return oversees
 
     @classmethod
     def steps(cls) -> list[Step]:

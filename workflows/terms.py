@@ -201,6 +201,11 @@ class Deadline:
     provisional: bool
     rule: str
 
+    @property
+    def term(self) -> str:
+        """The code of the term that was counted, before it was extended or stood still."""
+        return self.rule.partition(";")[0]
+
     def is_over(self, moment: dt.datetime) -> bool:
         """Whether the term has run out at that moment."""
         return moment >= self.ends_at

@@ -29,6 +29,8 @@ from .models import (
 TYPISTS = ("residents_committee", "office")
 SEES_ALL = ("office", "residents_committee", "auditor", "moderator", "admin")
 RESIDENTS = ("household", "owner")
+APPLICANT, APPLIED_TO = "applicant", "subdistrict"
+"""Whoever has an account may apply to a sub-district, resident or not."""
 DEEPEST = 5
 """How many communities, one within another, a role may reach through."""
 
@@ -52,6 +54,10 @@ def _memberships(user: Any, on: dt.date) -> QuerySet[HouseholdMember]:
 def _serving_party(role: Role) -> Party:
     key = f"person:{role.person_id}"
     return Party(role.role, key, role.person_id, role.label, seat=role.seat)
+
+
+def _applicant(user: Any) -> Party:
+    return Party(APPLICANT, f"person:{user.pk}", user.pk, everyone=True)
 
 
 def _resident_parties(member: HouseholdMember) -> list[Party]:
@@ -92,16 +98,19 @@ class CommunityDirectory:
         parties = [_serving_party(role) for role in roles]
         for member in members:
             parties += _resident_parties(member)
+        if community.kind == APPLIED_TO:
+            parties.append(_applicant(user))
         return list(dict.fromkeys(parties))
 
     def parties_everywhere(self, user: Any, at: dt.datetime) -> dict[int, list[Party]]:
-        """By the community's primary key: where the account serves, in all below it, and where it
-        lives; three queries."""
+        """By the community's primary key: where the account serves, in all below it, where it
+        lives, and where everybody may apply; three queries."""
         if not user.is_active:
             return {}
         on = _day(at)
         roles, members = list(_roles(user, on)), list(_memberships(user, on))
-        parents: dict[int, int | None] = dict(Community.objects.values_list("pk", "parent_id"))
+        places = list(Community.objects.values_list("pk", "parent_id", "kind"))
+        parents: dict[int, int | None] = {pk: parent for pk, parent, _kind in places}
         found: dict[int, list[Party]] = {}
         for pk in parents if roles else ():
             above: list[int] = [pk]
@@ -113,6 +122,9 @@ class CommunityDirectory:
         for member in members:
             here = member.household.unit.stairwell.building.estate.community_id
             found.setdefault(here, []).extend(_resident_parties(member))
+        for pk, _parent, kind in places:
+            if kind == APPLIED_TO:
+                found.setdefault(pk, []).append(_applicant(user))
         return {pk: list(dict.fromkeys(parties)) for pk, parties in found.items()}
 
     def holds(self, party: Party, community: Community, at: dt.datetime) -> bool:
@@ -125,6 +137,13 @@ class CommunityDirectory:
             community__in=_upwards(community),
         )
         kind, _sep, number = party.key.partition(":")
+        if party.role == APPLICANT:
+            return (
+                party.via == "online"
+                and community.kind == APPLIED_TO
+                and party.key == f"person:{party.user_id}"
+                and Person.objects.filter(pk=party.user_id, is_active=True).exists()
+            )
         if party.role not in RESIDENTS:
             return (
                 party.via == "online"

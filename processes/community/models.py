@@ -283,6 +283,8 @@ class Role(models.Model):
         ("office", _("街道办事处")),
         ("residents_committee", _("居民委员会")),
         ("owners_committee", _("业主委员会")),
+        ("office_head", _("机构负责人")),
+        ("checker", _("复核人员")),
         ("reviewer", _("联合审查单位")),
         ("designer", _("设计单位")),
         ("contractor", _("施工单位")),

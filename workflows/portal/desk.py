@@ -13,6 +13,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -127,13 +128,7 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
         if done is not None:
             return redirect(f"/cases/{number}/done/{done.record.seq}/")
         if refused is not None and form is not None:
-            form.is_valid()
-            for name, lines in refused.errors.items():
-                if name in form.fields and name not in form.errors:
-                    for line in lines:
-                        form.add_error(name, line)
-            if (not refused.errors and refused.code != "invalid") or not form.errors:
-                form.add_error(None, str(refused))
+            _tell(form, refused)
     fields = form.fields.values() if form is not None else ()
     listed = offer.paper or any(f.widget.attrs.get("list") == "residents" for f in fields)
     members = directory().members("households", case.community) if listed else ()
@@ -161,11 +156,23 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
             ],
             chosen=request.POST.get("as", request.GET.get("as", "")),
             beside=_beside(offer, request),
+            inside=Viewer(request.user, case).inside,
             beside_template=f"steps/{offer.step.kind}_beside.html",
             idempotency_key=request.POST.get("idempotency_key") or uuid.uuid4().hex,
         ),
         status=422 if posted else 200,
     )
+
+
+def _tell(form: forms.Form, refused: acts.Refused) -> None:
+    """Show in a bound form why the door refused what it sent."""
+    form.is_valid()
+    for name, lines in refused.errors.items():
+        if name in form.fields and name not in form.errors:
+            for line in lines:
+                form.add_error(name, line)
+    if (not refused.errors and refused.code != "invalid") or not form.errors:
+        form.add_error(None, str(refused))
 
 
 def _nothing_chosen(form_class: type[forms.Form], initial: dict[str, Any]) -> bool:
@@ -344,7 +351,8 @@ def inbox(request: HttpRequest) -> HttpResponse:
 
 
 class OpenForm(forms.Form):
-    """Where, and under which title; with the terms that may be set."""
+    """Where, and under which title unless all cases have the same; with the terms that may be
+    set by those who handle it."""
 
     community = forms.ModelChoiceField(
         label=gettext_lazy("地点"), queryset=Community.objects.none(), to_field_name="code"
@@ -359,8 +367,12 @@ class OpenForm(forms.Form):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        places = Community.objects.filter(pk__in=communities)
-        self.fields["community"].queryset = places  # type: ignore[attr-defined]
+        places: Any = self.fields["community"]
+        places.queryset = Community.objects.filter(pk__in=communities)
+        if len(communities) == 1:
+            places.initial, places.empty_label = places.queryset.get(), None
+        if procedure.fixed_title:
+            del self.fields["title"]
         self.params: dict[str, str] = {}
         for name, step in procedure.adjustable().items():
             assert step.term is not None
@@ -388,40 +400,36 @@ class OpenForm(forms.Form):
 
 
 @login_required
+@ratelimit(key="user", rate="30/h", method="POST", block=True)
 def open_case(request: HttpRequest, code: str) -> HttpResponse:
-    """Open a case of a procedure."""
+    """Open a case of a procedure; where the procedure says so, together with its first act."""
     try:
         declared = procedures.current(code, clock.today())
     except KeyError as error:
         raise Http404 from error
-    now = clock.now()
-    places: dict[int, Party] = {}
-    everywhere = directory().parties_everywhere(request.user, now)
-    for community in Community.objects.filter(kind__in=declared.community_kinds, pk__in=everywhere):
-        for party in everywhere[community.pk]:
-            if party.role in declared.opened_by:
-                places[community.pk] = party
-    if not places or not declared.listed:
+    capacities = _capacities(request.user, declared)
+    if not capacities or not declared.listed:
         raise PermissionDenied
-    form = OpenForm(request.POST or None, procedure=declared, communities=list(places))
-    if request.method == "POST" and form.is_valid():
-        community = form.cleaned_data["community"]
-        key = request.POST.get("idempotency_key", "")[:40]
+    role = request.POST.get("as") or request.GET.get("as", "")
+    role = role if role in capacities else next(iter(capacities))
+    places = capacities[role]
+    data = request.POST if request.method == "POST" else None
+    form = OpenForm(data, procedure=declared, communities=list(places))
+    first = _first_form(request, declared, next(iter(places.values())))
+    done: acts.Done | None = None
+    if data is not None and form.is_valid():
+        party = places[form.cleaned_data["community"].pk]
         try:
-            case = acts.open_case(
-                declared,
-                community,
-                places[community.pk],
-                title=form.cleaned_data["title"],
-                params=form.chosen(declared),
-                key=f"{request.user.pk}:{key}" if key else "",
-                demo=bool(getattr(settings, "DEMO", False)),
-            )
+            case, done = _open(request, declared, party, form)
         except acts.Refused as refused:
-            form.add_error(None, str(refused))
+            _tell(form if first is None else first, refused)
         else:
+            if done is not None:
+                return redirect(f"/cases/{case.number}/done/{done.record.seq}/")
             messages.success(request, _("已立项，编号%(number)s。") % {"number": case.number})
             return redirect(case.get_absolute_url())
+    elif data is not None and first is not None:
+        first.is_valid()
     return render(
         request,
         "portal/open.html",
@@ -430,6 +438,66 @@ def open_case(request: HttpRequest, code: str) -> HttpResponse:
             "procedures",
             procedure=declared,
             form=form,
+            first=first,
+            step=declared.step(declared.opens_with[0]) if declared.opens_with else None,
+            role=role,
+            others=[(each, words.role_title(each)) for each in capacities if each != role],
+            role_title=words.role_title(role),
+            files_lost=bool(request.FILES),
             idempotency_key=request.POST.get("idempotency_key") or uuid.uuid4().hex,
         ),
+        status=422 if data is not None else 200,
     )
+
+
+def _capacities(user: Any, declared: type[procedures.Procedure]) -> dict[str, dict[int, Party]]:
+    """By each role that may open the procedure, the places where the account holds it; the roles
+    that not everybody has come first."""
+    everywhere = directory().parties_everywhere(user, clock.now())
+    kinds = declared.community_kinds
+    here = Community.objects.filter(kind__in=kinds, pk__in=everywhere).values_list("pk", flat=True)
+    found: dict[str, dict[int, Party]] = {}
+    for pk in here:
+        for party in everywhere[pk]:
+            if party.role in declared.opened_by:
+                found.setdefault(party.role, {})[pk] = party
+    last = {role for role, places in found.items() if any(p.everyone for p in places.values())}
+    return {role: found[role] for role in sorted(found, key=lambda role: role in last)}
+
+
+def _first_form(
+    request: HttpRequest, declared: type[procedures.Procedure], party: Party
+) -> forms.Form | None:
+    """The form of the act that opens a case, before there is one."""
+    if declared.opens_with is None:
+        return None
+    step: Any = declared.step(declared.opens_with[0])
+    spec = step.acts[declared.opens_with[1]]
+    doing = acts.Act(Case(flow_class=declared), None, spec, party, clock.now())
+    form_class = step.form_for(spec, doing)
+    data, files = (request.POST, request.FILES) if request.method == "POST" else (None, None)
+    form: forms.Form = form_class(data, files, act=doing)
+    return form
+
+
+def _open(
+    request: HttpRequest, declared: type[procedures.Procedure], party: Party, form: OpenForm
+) -> tuple[Case, acts.Done | None]:
+    """Open the case and do its first act, or neither."""
+    key = request.POST.get("idempotency_key", "")[:40]
+    with transaction.atomic():
+        case = acts.open_case(
+            declared,
+            form.cleaned_data["community"],
+            party,
+            title=form.cleaned_data.get("title", ""),
+            params=form.chosen(declared),
+            key=f"{request.user.pk}:{key}" if key else "",
+            demo=bool(getattr(settings, "DEMO", False)),
+        )
+        if declared.opens_with is None:
+            return case, None
+        step, act = declared.opens_with
+        files = request.FILES
+        again = f"{request.user.pk}:{key}:1" if key else ""
+        return case, acts.perform(case, step, act, party, request.POST, files, key=again)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from .. import clock
+from .. import acts, clock
 from ..models.case import Case, StepRun
 from ..parties import Party, directory
 from ..steps.base import ActSpec, Step
@@ -43,18 +43,40 @@ class Offer:
 class Viewer:
     """The user of a request, as far as one case is concerned."""
 
-    def __init__(self, user: Any, case: Case, parties: Sequence[Party] | None = None) -> None:
+    def __init__(
+        self,
+        user: Any,
+        case: Case,
+        parties: Sequence[Party] | None = None,
+        opened: Collection[tuple[int, str]] | None = None,
+    ) -> None:
         self.user = user
         self.case = case
-        if parties is not None:  # already asked, for many cases at once
-            self.__dict__["parties"] = parties
+        # What has been asked already, for many cases at once.
+        self._given, self._opened = parties, opened
 
     @cached_property
     def parties(self) -> Sequence[Party]:
-        """Every capacity of the user in the case's community."""
+        """Every capacity of the user in the case: those in its community, but for an opener's in a
+        case that somebody else opened."""
         if not self.user.is_authenticated:
             return ()
-        return directory().parties_of(self.user, self.case.community, clock.now())
+        found = self._given
+        if found is None:
+            found = directory().parties_of(self.user, self.case.community, clock.now())
+        return [party for party in found if self._fits(party)]
+
+    def _fits(self, party: Party) -> bool:
+        if party.role not in self.case.declared.opener_only:
+            return True
+        if self._opened is not None:
+            return (self.case.pk, party.role) in self._opened
+        return acts.opened_by(self.case, party)
+
+    @cached_property
+    def inside(self) -> dict[str, Any]:
+        """What the case shows to the viewer and not to the public."""
+        return self.case.declared.inside(self.case, self.roles) if self.roles else {}
 
     @cached_property
     def roles(self) -> set[str]:
@@ -97,11 +119,13 @@ class Viewer:
 
     def offers(self, run: StepRun | None, step: Step) -> list[Offer]:
         """What the viewer may do at a step now; the door decides again."""
-        if self.case.finished or (run is not None and not run.is_open):
+        if run is not None and not run.is_open:
             return []
         now = clock.now()
         found = []
         for spec in step.acts.values():
+            if self.case.finished and not spec.after_close:
+                continue
             if not spec.page or (self.case.suspended_at and not spec.while_suspended):
                 continue
             if not self.case.suspended_at and spec.while_suspended:

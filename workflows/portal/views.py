@@ -234,6 +234,7 @@ def procedure_detail(request: HttpRequest, code: str) -> HttpResponse:
             steps=readers.declared_steps(declared),
             diagram=chart.svg(declared),
             versions=procedures.versions(code),
+            opens_with=declared.step(declared.opens_with[0]) if declared.opens_with else None,
         ),
     )
 
@@ -251,7 +252,9 @@ def file(request: HttpRequest, uid: str) -> HttpResponseBase:
             author = getattr(attachment.record, "trace", None)
             allowed = author is not None and author.user_id == request.user.pk
             viewer = Viewer(request.user, run.process)
-            allowed = allowed or viewer.oversees or viewer.judges(run)
+            reads = run.process.declared.may_read
+            allowed = allowed or reads(attachment, viewer.roles, viewer.oversees)
+            allowed = allowed or viewer.judges(run)
         if not allowed:
             raise Http404
     if not attachment.file:

@@ -43,6 +43,9 @@ ROLES: dict[str, Words] = {
     "residents_committee": _("居民委员会"),
     "owners_committee": _("业主委员会"),
     "office": _("街道办事处"),
+    "office_head": _("机构负责人"),
+    "checker": _("复核人员"),
+    "applicant": _("申请人"),
     "reviewer": _("审查部门"),
     "designer": _("设计单位"),
     "contractor": _("施工单位"),
@@ -277,7 +280,8 @@ def outcome_title(case: Case, step: str, outcome: str) -> Words:
 
 def body_lines(case: Case, record: Record) -> Iterator[tuple[Words, Any]]:
     """The body of a record, field by field, in words."""
-    node = case.declared._nodes_by_name.get(record.step)
+    declared = case.declared
+    node = declared._nodes_by_name.get(record.step) if record.step else declared.case_acts()
     known = {**VALUES, **law.words(), **(node.codes if isinstance(node, Step) else {})}
     # Bodies are stored in the order of their keys; people read them in the order of the form.
     order = list(getattr(getattr(node, "form", None), "base_fields", {}))

@@ -34,6 +34,8 @@ from ..records import masking
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
+    from ..uploads import Upload
+
     Words: TypeAlias = str | _StrPromise
 else:
     Words = Any
@@ -133,6 +135,10 @@ class ActForm(forms.Form):
 
     def setup(self) -> None:
         """Fit the fields to the act at hand (choices, limits)."""
+
+    def issued(self) -> list[Upload]:
+        """Papers that the act itself issues (a letter), kept with it; asked for once it is done."""
+        return []
 
     def published(self) -> list[str]:
         """The fields whose words will be public; nobody of the roll is named in them."""
@@ -259,6 +265,7 @@ class Step(Node):
         participants: Iterable[str] = (),
         term: terms.AnyTerm | law.ByLaw | None = None,
         adjustable: tuple[terms.AnyTerm, terms.AnyTerm] | None = None,
+        deadline: Callable[[Case, terms.Calendar], terms.Deadline] | None = None,
         source: Words = "",
         laws: Iterable[str] = (),
         summary: Words = "",
@@ -272,6 +279,7 @@ class Step(Node):
         self.declared_term = term
         self.laws = tuple(laws)
         self.adjustable = adjustable
+        self.deadline = deadline
         self.source = source
         self.outcome_names = dict(self.outcomes)
         self._declared: dict[str, Any] = {}
@@ -487,16 +495,23 @@ class Step(Node):
         )
 
     def start_term(self, run: StepRun, term: terms.AnyTerm, now: dt.datetime) -> None:
-        """Set the run's term from now on; the sweep looks at the run when it ends."""
-        deadline = terms.end_of(term, now, calendars.current())
-        run.term = term.code
+        """Set the run's term; the sweep looks at the run when it ends."""
+        calendar = calendars.current()
+        if self.deadline is not None:
+            self._set_deadline(run, self.deadline(run.process, calendar))
+        else:
+            self._set_deadline(run, terms.end_of(term, now, calendar))
+        run.overdue_at = None
+
+    @staticmethod
+    def _set_deadline(run: StepRun, deadline: terms.Deadline) -> None:
+        run.term = deadline.term
         run.starts_on = deadline.start
         run.ends_on = deadline.ends_on
         run.ends_at = deadline.ends_at
         run.term_rule = deadline.rule
         run.provisional = deadline.provisional
         run.scheduled = deadline.ends_at
-        run.overdue_at = None
 
     def over(self, run: StepRun, now: dt.datetime) -> bool:
         """Whether what may only be done within the run's term now comes too late."""
@@ -549,10 +564,12 @@ class Step(Node):
         run = doing.open_run
         assert run.starts_on is not None
         before = run.ends_on
-        deadline = terms.recompute(terms.parse(run.term), deadline_of(run), calendars.current())
-        run.ends_on, run.ends_at = deadline.ends_on, deadline.ends_at
-        run.term_rule, run.provisional = deadline.rule, deadline.provisional
-        run.scheduled = deadline.ends_at
+        calendar = calendars.current()
+        if self.deadline is not None:
+            self._set_deadline(run, self.deadline(run.process, calendar))
+        else:
+            term = terms.parse(run.term)
+            self._set_deadline(run, terms.recompute(term, deadline_of(run), calendar))
         run.save()
         return Written({**term_body(run), "before": before.isoformat() if before else ""})
 

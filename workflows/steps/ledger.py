@@ -128,7 +128,8 @@ class EntryKind:
     knows of the entry in numbers only. `check` refuses an entry that does not fit the others.
     `elsewhere` says which entries a child case decides about. `ends` is the last day of an
     entry that runs for a time (a warranty): `remind` days before a record says so and the keepers'
-    inbox asks for it; after that day it goes to the state `ended` by itself.
+    inbox asks for it; after that day it goes to the state `ended` by itself. It runs in the states
+    `runs`, or if none are named in all but `ended`. None while that day is still a guess.
     """
 
     code: str
@@ -143,9 +144,10 @@ class EntryKind:
     unit: str = ""
     check: Callable[[QuerySet[LedgerEntry], Entry], None] | None = None
     elsewhere: Elsewhere | None = None
-    ends: Callable[[LedgerEntry], dt.date] | None = None
+    ends: Callable[[LedgerEntry], dt.date | None] | None = None
     remind: int = 30
     ended: str = ""
+    runs: frozenset[str] = frozenset()
 
 
 class DuesForm(ActForm):
@@ -454,6 +456,10 @@ class Ledger(Step):
         form: MoveForm = doing.form
         form.change(row)
         row.move(move.target)
+        if kind.ends is not None:
+            row.save()
+            self._look_again(doing.open_run, doing.at)
+            doing.open_run.save(update_fields=["scheduled"])
         was_hidden = move.source in kind.hidden and move.target not in kind.hidden
         if was_hidden or row.seq is None:
             row.seq = None if move.target in kind.hidden else doing.case.length
@@ -526,8 +532,12 @@ class Ledger(Step):
         found = []
         for row in self.glance(run).timed if timed else ():
             kind = timed.get(row.kind)
-            if kind is not None and row.state != kind.ended and kind.ends is not None:
-                found.append((row, kind, kind.ends(row)))
+            if kind is None or kind.ends is None:
+                continue
+            runs = row.state in kind.runs if kind.runs else row.state != kind.ended
+            last = kind.ends(row) if runs else None
+            if last is not None:
+                found.append((row, kind, last))
         return sorted(found, key=lambda each: (each[2], each[0].pk))
 
     def _look_again(self, run: StepRun, now: dt.datetime) -> None:

@@ -118,7 +118,8 @@ class CaseActs(Privacy, Answering):
             return tuple(spec.by)
         asking = [step for step in case.declared.steps() if step.kind in ASKING]
         if spec.by == "overseers":
-            return case.declared.overseers
+            stops = spec.name in ("case.suspended", "case.resumed")
+            return () if stops and not case.declared.suspendable else case.declared.overseers
         if spec.by == "participants":
             return tuple(dict.fromkeys(role for step in asking for role in step.participants))
         return self.answering(case)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django import forms
+from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from .. import clock, law
 from ..acts import Act, Written
-from ..models.case import StepRun
+from ..models.case import Case, StepRun
+from ..models.record import Trace
+from ..parties import Party
 from ..uploads import UploadField
-from .base import ActForm, ActSpec, Step, Words, act, choices_of
+from .base import ActForm, ActSpec, Step, Words, act, choices_of, refuse
+
+OTHER_THAN = "other_than"
+"""Where a run keeps who may not do it; private."""
 
 
 class TaskForm(ActForm):
@@ -35,6 +42,10 @@ class TaskForm(ActForm):
 
     def outcome(self) -> str | None:
         """The outcome that the answers mean; None leaves the choice to the ``outcome`` field."""
+        return None
+
+    def fact(self) -> models.Model | None:
+        """Write what the task leaves besides its record; asked for once, within the act."""
         return None
 
     def public(self) -> dict[str, Any]:
@@ -72,15 +83,61 @@ def plain(value: Any) -> Any:
 class Task(Step):
     """One party of `by` does it, once, with the form of the procedure.
 
-    With more than one outcome declared, the form asks which (with the words of `On`).
+    With more than one outcome declared, the form asks which (with the words of `On`). `other_than`
+    names a step whose last doer may not do this one (a second person checks). `on_term` is the
+    outcome when the term runs out before it is done; without one it is overdue and stays open.
     """
 
     kind = "task"
     optional_outcomes = frozenset({"done"})
 
-    def __init__(self, *, title: Words, form: type[TaskForm] = NoteForm, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        title: Words,
+        form: type[TaskForm] = NoteForm,
+        other_than: str = "",
+        on_term: str = "",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(title=title, **kwargs)
         self.form = form
+        self.other_than = other_than
+        self.on_term = on_term
+
+    def opened(self, run: StepRun, now: dt.datetime) -> dict[str, Any]:
+        """Note whom a second person must differ from."""
+        if self.other_than:
+            run.data = {OTHER_THAN: self._doer(run.process)}
+        return {}
+
+    def _doer(self, case: Case) -> list[Any]:
+        """The account and the key of who last did the step that this one checks."""
+        done = Trace.objects.filter(
+            record__case=case, record__step=self.other_than, record__act="task.done"
+        ).order_by("-record__seq")
+        return list(done.values_list("user_id", "party_key").first() or ())
+
+    def able(self, spec: ActSpec, run: StepRun, parties: tuple[Party, ...]) -> tuple[Party, ...]:
+        """Not whoever did the step that this one checks."""
+        return tuple(party for party in parties if not self._same(run, party))
+
+    @staticmethod
+    def _same(run: StepRun, party: Party) -> bool:
+        user, key = run.data.get(OTHER_THAN) or (None, None)
+        return party.key == key or (user is not None and party.user_id == user)
+
+    def term_ended(self, run: StepRun, now: dt.datetime) -> str | None:
+        """Go on with the outcome for that case, if there is one."""
+        return self.on_term or None
+
+    def faults(self) -> Iterator[str]:
+        """Also: names of outcomes and steps that are none."""
+        yield from super().faults()
+        if self.on_term and self.on_term not in self.outcomes_to:
+            yield f"the outcome {self.on_term!r} leads nowhere"
+        if self.other_than and self.other_than not in self.flow_class._nodes_by_name:
+            yield f"there is no step {self.other_than!r}"
 
     @property
     def codes(self) -> dict[str, Words]:
@@ -89,9 +146,10 @@ class Task(Step):
 
     def task_form(self, _doing: Act) -> type[ActForm]:
         """The procedure's form, with the choice of outcome where there is one."""
-        if len(self.outcomes_to) < 2 or self.form.outcome is not TaskForm.outcome:
+        given = [code for code in self.outcomes_to if code != self.on_term]
+        if len(given) < 2 or self.form.outcome is not TaskForm.outcome:
             return self.form
-        choices = [(code, self.outcome_names.get(code, code)) for code in self.outcomes_to]
+        choices = [(code, self.outcome_names.get(code, code)) for code in given]
         field = forms.ChoiceField(label=_("办理结果"), choices=choices, widget=forms.RadioSelect)
         return type(f"{self.form.__name__}WithOutcome", (self.form,), {"chosen": field})
 
@@ -99,6 +157,9 @@ class Task(Step):
     def do(self, doing: Act) -> Written:
         """Write down what was done and go on with its outcome."""
         form: TaskForm = doing.form
+        if self._same(doing.open_run, doing.party):
+            raise refuse(_("须由另一人办理：您办理了上一环节。"), code="wrong_party")
+        fact = form.fact()
         outcome = form.outcome() or doing.data.get("chosen") or next(iter(self.outcomes_to))
         body = form.public()
         private = {n: plain(doing.data[n]) for n in form.private_fields if doing.data.get(n)}
@@ -106,7 +167,7 @@ class Task(Step):
         run.data = {**run.data, **body}
         run.save(update_fields=["data"])
         said = {**body, **law.named(*self.rules(doing.at)), "outcome": outcome}
-        return Written(said, private, outcome=outcome)
+        return Written(said, private, fact, outcome=outcome)
 
     def decided_at(self, run: StepRun) -> dt.datetime:
         """A task is decided when it is done."""
@@ -156,6 +217,8 @@ class Task(Step):
         labels = {name: field.label for name, field in self.form.base_fields.items()}
         lines = []
         for name, value in run.data.items():
+            if name == OTHER_THAN:
+                continue
             field = self.form.base_fields.get(name)
             choices = dict(getattr(field, "choices", []) or [])
             shown = "\n".join(map(str, value)) if isinstance(value, list) else value

@@ -1,0 +1,112 @@
+"""The letters that the office sends, in the form of an official letter (公函): PDF.
+
+They are written in Chinese whatever language the officer reads pages in. Each is kept with the act
+that issues it; its hash stands in the record.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from workflows import calendars
+from workflows.models import Case, NumberSeries
+from workflows.uploads import PDF, Upload
+
+from ..community.models import Office
+from . import clocks, rules
+from .models import Application, Decision
+
+LABELS = {
+    "correction": gettext_noop("补正告知书"),
+    "abandoned": gettext_noop("视为放弃申请告知书"),
+    "extension": gettext_noop("延期答复告知书"),
+    "reply": gettext_noop("答复书"),
+}
+
+
+def organ(case: Case) -> str:
+    """Who signs: the sub-district office, by its name on file."""
+    office = Office.objects.filter(community=case.community, kind="subdistrict").first()
+    return office.name if office else f"{case.community.name}办事处"
+
+
+def number(case: Case, on: dt.date) -> str:
+    """The next number of a reply in the office's series of the year (文号), and takes it."""
+    place = f"D{case.community_id}"
+    NumberSeries.objects.get_or_create(prefix=place, year=on.year)
+    series = NumberSeries.objects.select_for_update().get(prefix=place, year=on.year)
+    series.last += 1
+    series.save(update_fields=["last"])
+    return f"{case.community.name}依申请〔{on.year}〕{series.last}号"
+
+
+def correction_notice(case: Case, on: dt.date) -> Upload:
+    """One notice of what is to be corrected, and by when (article 30)."""
+    application = clocks.of(case)
+    due = clocks.correction(case, calendars.current())
+    return _letter("correction", case, on, application, due=due)
+
+
+def abandoned_notice(case: Case, on: dt.date) -> Upload:
+    """No correction came: the application counts as given up (article 30)."""
+    return _letter("abandoned", case, on, clocks.of(case))
+
+
+def extension_notice(case: Case, on: dt.date) -> Upload:
+    """The term for the reply is extended (article 33)."""
+    application = clocks.of(case)
+    due = clocks.reply(case, calendars.current())
+    return _letter("extension", case, on, application, due=due, days=application.extended)
+
+
+def reply(case: Case, decision: Decision, application: Application) -> Upload:
+    """The reply with its outcome, article, reasons and the remedies (articles 36 to 39, 51)."""
+    assert decision.delivered_on is not None
+    outcome = rules.OUTCOMES[decision.outcome]
+    ground = rules.GROUNDS.get(decision.ground)
+    return _letter(
+        "reply",
+        case,
+        decision.delivered_on,
+        application,
+        number=decision.number,
+        decision=decision,
+        outcome=outcome,
+        ground=ground,
+        paragraphs=[line.strip() for line in decision.text.splitlines() if line.strip()],
+        first=rules.reconsideration_first(decision.outcome, decision.delivered_on),
+        days=rules.RECONSIDERATION_DAYS,
+        months=rules.SUIT_MONTHS,
+        after=rules.SUIT_AFTER_RECONSIDERATION_DAYS,
+    )
+
+
+def _letter(kind: str, case: Case, on: dt.date, application: Application, **more: Any) -> Upload:
+    # Loaded here: it takes half a second, and most processes of a site never print.
+    from workflows import printing
+
+    with translation.override(settings.LANGUAGE_CODE):
+        label = _(LABELS[kind])
+        about = {
+            "kind": kind,
+            "label": label,
+            "case": case,
+            "organ": organ(case),
+            "application": application,
+            "description": [line for line in application.description.splitlines() if line.strip()],
+            "on": on,
+            "year": timezone.localtime(case.created).year,
+            **more,
+        }
+        html = render_to_string("disclosure/letter.html", about)
+        content = printing.numbered(
+            [html], title=label, language=settings.LANGUAGE_CODE, foot=case.number
+        )
+    return Upload(content, *PDF, field="letter", label=LABELS[kind], public=False)
