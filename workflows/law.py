@@ -130,11 +130,12 @@ def named(*rules: Rule) -> dict[str, list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class ByLaw:
-    """A term in days that a rule of law fixes: the one in force on the day on which it begins."""
+    """A term that a rule of law fixes: the one in force on the day on which it begins."""
 
     code: str
     value: str = "days"
+    unit: type[terms.Days] | type[terms.WorkingDays] = terms.Days
 
-    def on(self, at: dt.date) -> terms.Days:
+    def on(self, at: dt.date) -> terms.Days | terms.WorkingDays:
         """The term as it is for what begins then."""
-        return terms.Days(rule(self.code, at).values[self.value])
+        return self.unit(rule(self.code, at).values[self.value])

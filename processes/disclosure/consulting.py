@@ -41,6 +41,12 @@ class LetterForm(EntryForm):
     )
     papers = UploadField(label=_("征求意见书"), required=False)
 
+    words = {
+        "whom": _("征求对象"),
+        "reached_on": _("送达日期"),
+        "answered_on": _("收到意见的日期"),
+    }
+
     def setup(self) -> None:
         """The day is that of sending."""
         self.fields["on"].label = _("发出日期")

@@ -10,6 +10,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -190,6 +191,7 @@ class ReceiptForm(PrivateForm):
     """When it counts as received (article 31)."""
 
     shown = ("signed_on", "confirmed_on")
+    words = {"received_on": _("收到申请之日")}
     signed_on = _day(_("签收日期"))
     confirmed_on = _day(
         _("与申请人确认的日期"), help_text=_("以双方确认之日为收到申请之日（条例第三十一条）。")
@@ -393,8 +395,6 @@ class ExtensionForm(PrivateForm):
     days = forms.IntegerField(
         label=_("延长期限（工作日）"),
         min_value=1,
-        max_value=rules.EXTENSION_MOST,
-        initial=rules.EXTENSION_MOST,
     )
     reason = _choice(
         _("延长理由（将公开）"),
@@ -405,6 +405,14 @@ class ExtensionForm(PrivateForm):
             "other_reason": _("其他需要延长的情形"),
         },
     )
+
+    def setup(self) -> None:
+        """No longer than the law allows."""
+        most = rules.extension_most(clocks.received(self.application))
+        days: Any = self.fields["days"]
+        days.initial = most
+        days.validators.append(MaxValueValidator(most))
+        days.widget.attrs["max"] = most
 
     def fact(self) -> None:
         """Approved; it counts once the applicant has been told."""
@@ -574,6 +582,12 @@ class DeliveryForm(PrivateForm):
     """The reply goes out, with its number and the remedies."""
 
     shown = ("on", "way")
+    words = {
+        "decision": _("答复结果"),
+        "basis": _("不予公开的依据"),
+        **{code: outcome.title for code, outcome in rules.OUTCOMES.items()},
+        **{code: ground.title for code, ground in rules.GROUNDS.items()},
+    }
     on = _day(_("答复日期"))
     way = _choice(_("送达方式"), WAYS)
 
@@ -618,7 +632,7 @@ class DeliveryForm(PrivateForm):
         """What it came to, with its number; no word of what was asked."""
         decision = self.decision
         found = {**super().public(), "decision": decision.outcome, "number": decision.number}
-        return {**found, "ground": decision.ground} if decision.ground else found
+        return {**found, "basis": decision.ground} if decision.ground else found
 
     def issued(self) -> list[Upload]:
         """The reply itself."""

@@ -6,6 +6,7 @@ that issues it; its hash stands in the record.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from typing import Any
 
@@ -81,10 +82,7 @@ def reply(case: Case, decision: Decision, application: Application) -> Upload:
         outcome=outcome,
         ground=ground,
         paragraphs=[line.strip() for line in decision.text.splitlines() if line.strip()],
-        first=rules.reconsideration_first(decision.outcome, decision.delivered_on),
-        days=rules.RECONSIDERATION_DAYS,
-        months=rules.SUIT_MONTHS,
-        after=rules.SUIT_AFTER_RECONSIDERATION_DAYS,
+        **dataclasses.asdict(rules.remedies(decision.outcome, decision.delivered_on)),
     )
 
 

@@ -22,7 +22,8 @@ from workflows.terms import WorkingDays
 from . import clocks, consulting, forms, reading, remedies, rules
 
 OFFICE = ("office",)
-EITHER = ("applicant", "office")  # 29: the office fills in for who cannot write
+EITHER = ("applicant", "office")  # article 29: the office fills in for who cannot write
+WITHIN_REPLY: dict[str, Any] = {"term": rules.REPLY, "deadline": clocks.reply}
 
 
 class DisclosureOnRequest(Procedure):
@@ -43,15 +44,23 @@ class DisclosureOnRequest(Procedure):
 
     opening = Opening().Next(this.submit)
 
-    submit = Task(  # 27, 29: in writing, over the network, by word of mouth
-        title=_("提出申请"), by=EITHER, form=forms.ApplicationForm
+    submit = Task(
+        title=_("提出申请"),
+        source=_("《政府信息公开条例》第二十七条、第二十九条"),
+        by=EITHER,
+        form=forms.ApplicationForm,
     ).Next(this.receive)
-    receive = Task(  # 31: the day of receipt by its channel; D: confirmed in a working day
-        title=_("收到登记"), by=OFFICE, form=forms.ReceiptForm, term=rules.CONFIRM
+    receive = Task(
+        title=_("收到登记"),
+        source=_("《政府信息公开条例》第三十一条；默认：1个工作日内确认"),
+        by=OFFICE,
+        form=forms.ReceiptForm,
+        term=rules.CONFIRM,
     ).Next(this.examine)
-    examine = (  # 30: asked to correct once, within 7 working days from receipt
+    examine = (
         Task(
             title=_("审查申请内容"),
+            source=_("《政府信息公开条例》第三十条"),
             by=OFFICE,
             form=forms.ExaminationForm,
             term=rules.CORRECTION_NOTICE,
@@ -60,9 +69,10 @@ class DisclosureOnRequest(Procedure):
         .On("clear", this.handle, _("内容明确"))
         .On("unclear", this.complete, _("内容不明确，一次性告知补正"))
     )
-    complete = (  # 30: the term for the reply starts anew with the correction
+    complete = (
         Task(
             title=_("补正"),
+            source=_("《政府信息公开条例》第三十条；默认：补正期限5至60个工作日"),
             by=EITHER,
             form=forms.CorrectionForm,
             term=WorkingDays(rules.CORRECTION_USUAL),
@@ -72,85 +82,99 @@ class DisclosureOnRequest(Procedure):
         .On("corrected", this.handle, _("已补正"))
         .On("lapsed", this.lapse, _("逾期未补正"))
     )
-    lapse = (  # 30: without a good reason it counts as given up
-        Task(title=_("逾期未补正的处理"), by=OFFICE, form=forms.LapseForm)
+    lapse = (
+        Task(
+            title=_("逾期未补正的处理"),
+            source=_("《政府信息公开条例》第三十条"),
+            by=OFFICE,
+            form=forms.LapseForm,
+        )
         .On("abandoned", this.abandoned, _("无正当理由，视为放弃申请"))
         .On("excused", this.complete, _("有正当理由，另定补正期限"))
     )
-    handle = (  # 33: at once, else within 20 working days
+    handle = (
         Task(
             title=_("检索与研究"),
+            source=_("《政府信息公开条例》第三十三条"),
             by=OFFICE,
             form=forms.HandlingForm,
-            term=rules.REPLY,
-            deadline=clocks.reply,
+            **WITHIN_REPLY,
         )
         .On("decide", this.decide, _("可以答复"))
         .On("consult", this.consult, _("需要征求第三方或者其他机关意见"))
         .On("extend", this.extend, _("需要延长答复期限"))
         .On("withdrawn", this.withdrawn, _("申请人书面撤回"))
     )
-    consult = Ledger(  # 32, 34: 15 working days; 33: that time is not counted
+    consult = Ledger(
         title=_("征求意见"),
+        source=_("《政府信息公开条例》第三十二条至第三十四条"),
         by=OFFICE,
         kinds=(consulting.LETTER,),
         closing_guard=consulting.somebody_asked,
+        laws=("disclosure_opinion",),
         summary=_("第三方自收到征求意见书之日起15个工作日内提出意见；这段时间不计入答复期限。"),
     ).Next(this.handle)
-    extend = (  # 33: approved by the head of the office for open information
+    extend = (
         Task(
             title=_("延期审批"),
+            source=_("《政府信息公开条例》第三十三条：经政府信息公开工作机构负责人同意"),
             by=("office_head",),
             form=forms.ExtensionForm,
-            term=rules.REPLY,
-            deadline=clocks.reply,
+            laws=("disclosure_extension",),
+            **WITHIN_REPLY,
         )
         .On("approved", this.notify, _("同意延期"))
         .On("declined", this.handle, _("不同意延期"))
     )
-    notify = (  # 33: and the applicant told, before the term has run out
+    notify = (
         Task(
             title=_("告知延期"),
+            source=_("《政府信息公开条例》第三十三条：并告知申请人"),
             by=OFFICE,
             form=forms.NoticeForm,
-            term=rules.REPLY,
-            deadline=clocks.reply,
+            **WITHIN_REPLY,
         )
         .On("told", this.handle, _("已告知申请人"))
         .On("late", this.handle, _("期满后告知，延期不成立"))
     )
-    decide = Task(  # 36 to 39
+    decide = Task(
         title=_("拟定答复"),
+        source=_("《政府信息公开条例》第三十六条至第三十九条"),
         by=OFFICE,
         form=forms.DecisionForm,
-        term=rules.REPLY,
-        deadline=clocks.reply,
+        **WITHIN_REPLY,
     ).Next(this.check)
-    check = (  # 17: reviewed before it is opened; D: by a second person
+    check = (
         Task(
             title=_("答复审查"),
+            source=_("《政府信息公开条例》第十七条；默认：由第二人审查"),
             by=("checker",),
             form=forms.CheckForm,
             other_than="decide",
-            term=rules.REPLY,
-            deadline=clocks.reply,
+            **WITHIN_REPLY,
         )
         .On("approved", this.deliver, _("审查通过"))
         .On("returned", this.decide, _("退回重拟"))
     )
-    deliver = (  # 36, 40, 51: the reply, with its reasons and the remedies
+    deliver = (
         Task(
             title=_("送达答复"),
+            source=_("《政府信息公开条例》第三十六条、第四十条、第五十一条"),
             by=OFFICE,
             form=forms.DeliveryForm,
-            term=rules.REPLY,
-            deadline=clocks.reply,
+            laws=("reconsideration", "suit"),
+            **WITHIN_REPLY,
         )
         .On("delivered", this.answered, _("已送达"))
         .On("wanted", this.open_list, _("已送达，多人申请或者建议主动公开"))
     )
-    open_list = (  # 44: wanted by many, or suggested by the applicant
-        Task(title=_("主动公开评估"), by=OFFICE, form=forms.OpenListForm)
+    open_list = (
+        Task(
+            title=_("主动公开评估"),
+            source=_("《政府信息公开条例》第四十四条"),
+            by=OFFICE,
+            form=forms.OpenListForm,
+        )
         .On("listed", this.answered, _("纳入主动公开"))
         .On("not_listed", this.answered, _("不纳入主动公开"))
     )

@@ -12,19 +12,82 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
 
-from workflows import terms
+from workflows import law, terms
 from workflows.steps.base import Words
 from workflows.terms import Calendar, Deadline, WorkingDays
+
+REGULATIONS = dt.date(2019, 5, 15)
+"""Since when the Regulations of 2019 are in force."""
+RECONSIDERATION_LAW, RECONSIDERATION_LAW_REVISED = dt.date(1999, 10, 1), dt.date(2024, 1, 1)
+LITIGATION_LAW_REVISED = dt.date(2015, 5, 1)
+
+law.declare(
+    law.Rule(
+        code="disclosure_correction",
+        title=_("自收到申请之日起7个工作日内一次性告知补正"),
+        source=_("《政府信息公开条例》第三十条"),
+        effective_from=REGULATIONS,
+        values={"days": 7},
+    ),
+    law.Rule(
+        code="disclosure_reply",
+        title=_("自收到申请之日起20个工作日内答复，征求意见所需时间不计算在内"),
+        source=_("《政府信息公开条例》第三十三条"),
+        effective_from=REGULATIONS,
+        values={"days": 20},
+    ),
+    law.Rule(
+        code="disclosure_extension",
+        title=_("经负责人同意并告知申请人，延长最长不超过20个工作日"),
+        source=_("《政府信息公开条例》第三十三条"),
+        effective_from=REGULATIONS,
+        values={"days": 20},
+    ),
+    law.Rule(
+        code="disclosure_opinion",
+        title=_("自收到征求意见书之日起15个工作日内提出意见"),
+        source=_("《政府信息公开条例》第三十二条、第三十四条"),
+        effective_from=REGULATIONS,
+        values={"days": 15},
+    ),
+    law.Rule(
+        code="reconsideration",
+        title=_("自知道之日起60日内申请行政复议"),
+        source=_("《行政复议法》（1999年）第九条"),
+        effective_from=RECONSIDERATION_LAW,
+        effective_to=RECONSIDERATION_LAW_REVISED,
+        values={"days": 60, "first": 0},
+    ),
+    law.Rule(
+        code="reconsideration",
+        title=_("自知道之日起60日内申请行政复议；不予公开的，应当先申请行政复议"),
+        source=_("《行政复议法》（2023年）第二十条、第二十三条"),
+        effective_from=RECONSIDERATION_LAW_REVISED,
+        values={"days": 60, "first": 1},
+    ),
+    law.Rule(
+        code="suit",
+        title=_("自知道之日起6个月内提起行政诉讼；经复议的，自收到复议决定书之日起15日内"),
+        source=_("《行政诉讼法》第四十五条、第四十六条"),
+        effective_from=LITIGATION_LAW_REVISED,
+        values={"months": 6, "after": 15},
+    ),
+)
 
 CONFIRM = WorkingDays(1)
 """D: within how long the office confirms with the applicant what came over the network. For an
 ordinary letter article 31 (2) itself says: on the same day."""
-CORRECTION_NOTICE = WorkingDays(7)  # article 30
 CORRECTION_LEAST, CORRECTION_USUAL, CORRECTION_MOST = 5, 15, 60
 """D: working days that are a reasonable term for a correction (article 30: 合理的补正期限)."""
-REPLY = WorkingDays(20)  # article 33
-EXTENSION_MOST = 20  # article 33, working days
-OPINION = WorkingDays(15)  # articles 32 and 34
+CORRECTION_NOTICE = law.ByLaw("disclosure_correction", unit=WorkingDays)
+REPLY = law.ByLaw("disclosure_reply", unit=WorkingDays)
+OPINION = law.ByLaw("disclosure_opinion", unit=WorkingDays)
+
+
+def extension_most(on: dt.date) -> int:
+    """By how many working days a reply may be extended at most. Article 33."""
+    return law.rule("disclosure_extension", on).values["days"]
+
 
 # Article 31: how an application came in, which decides on what day it was received.
 CHANNELS: dict[str, Words] = {
@@ -60,7 +123,7 @@ def received_on(
 
 def correction_notice_due(received: dt.date, calendar: Calendar) -> Deadline:
     """Until when the office may ask for a correction: 7 working days from receipt. Article 30."""
-    return terms.end_of(CORRECTION_NOTICE, received, calendar)
+    return terms.end_of(CORRECTION_NOTICE.on(received), received, calendar)
 
 
 def correction_refused(
@@ -83,7 +146,7 @@ def correction_due(asked: dt.date, days: int, calendar: Calendar) -> Deadline:
 
 def opinion_due(letter_received: dt.date, calendar: Calendar) -> Deadline:
     """Until when whoever is consulted answers: 15 working days from the letter. Articles 32, 34."""
-    return terms.end_of(OPINION, letter_received, calendar)
+    return terms.end_of(OPINION.on(letter_received), letter_received, calendar)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -120,13 +183,14 @@ def reply_due(
     the letter to the answer or the end of its term, and counting goes on the day after.
     ValueError for an extension that the law does not know.
     """
-    if not 0 <= extended <= EXTENSION_MOST:
+    if not 0 <= extended <= extension_most(received):
         raise ValueError(extended)
-    due = terms.end_of(REPLY, received, calendar)
+    term = REPLY.on(received)
+    due = terms.end_of(term, received, calendar)
     if extended:
-        due = terms.extend(REPLY, due, WorkingDays(extended), calendar)
+        due = terms.extend(term, due, WorkingDays(extended), calendar)
     for span in joined(consulted):
-        due = terms.resume(REPLY, due, span.first, span.last, calendar)
+        due = terms.resume(term, due, span.first, span.last, calendar)
     return due
 
 
@@ -232,24 +296,27 @@ def outcome_fault(
     return ""
 
 
-RECONSIDERATION_FIRST_FROM = dt.date(2024, 1, 1)
+@dataclass(frozen=True, slots=True)
+class Remedies:
+    """What a reply tells of remedies (article 51): `first`, whether reconsideration comes before
+    the court; `days` for it; `months` for a suit at once, `after` days for one after it."""
+
+    first: bool
+    days: int
+    months: int
+    after: int
 
 
-def reconsideration_first(outcome: str, on: dt.date) -> bool:
-    """Whether the applicant must ask for reconsideration before going to court.
+def remedies(outcome: str, on: dt.date) -> Remedies:
+    """The remedies against a reply of that day.
 
-    Administrative Reconsideration Law (行政复议法, 2023), article 23 (4): where an organ does not
-    open what was applied for; in force since 2024-01-01. Refusing a part is read as refusing.
+    Administrative Reconsideration Law (行政复议法), article 20; since 2024 its article 23 (4):
+    where an organ does not open what was applied for, reconsideration comes first. Refusing a part
+    is read as refusing. Administrative Litigation Law (行政诉讼法), articles 45 and 46.
     """
-    return outcome in ("refused", "partial") and on >= RECONSIDERATION_FIRST_FROM
-
-
-RECONSIDERATION_DAYS = 60
-"""Administrative Reconsideration Law, article 20: 60 days from when one knows of the act."""
-SUIT_MONTHS = 6
-"""Administrative Litigation Law (行政诉讼法), article 46: six months."""
-SUIT_AFTER_RECONSIDERATION_DAYS = 15
-"""The same law, article 45: 15 days from the decision on reconsideration."""
+    asked, suit = law.rule("reconsideration", on).values, law.rule("suit", on).values
+    first = bool(asked["first"]) and outcome in ("refused", "partial")
+    return Remedies(first, asked["days"], suit["months"], suit["after"])
 
 
 def wanted_by_many(opens: bool, applicants: int, suggested: bool) -> bool:

@@ -28,8 +28,9 @@ from ..records.export import printable
 from ..steps.base import Step
 from ..steps.meeting import MeetingSession
 from ..terms import parse
-from . import words
+from . import readers, words
 from .open_data import Edition, of_case, of_place, of_procedure, published
+from .viewer import Viewer
 
 PAST = dt.timedelta(days=400)
 """A calendar of many cases leaves out what ended longer ago."""
@@ -171,12 +172,14 @@ def my_dates(request: HttpRequest) -> HttpResponse:
 
 def _own(request: HttpRequest, user: Any) -> HttpResponse:
     everywhere = directory().parties_everywhere(user, clock.now())
-    roles = {pk: {party.role for party in parties} for pk, parties in everywhere.items()}
-    runs, sessions = _dated(Case.objects.filter(community__in=roles, finished__isnull=True))
+    mine = readers.opened(user)
+    here = readers.concerning(user, everywhere)
+    runs, sessions = _dated(Case.objects.filter(here, finished__isnull=True))
 
     def concerns(run: StepRun) -> bool:
         step = run.flow_task
-        held = roles[run.process.community_id]
+        case = run.process
+        held = Viewer(user, case, everywhere.get(case.community_id, ()), mine).roles
         return isinstance(step, Step) and bool(held.intersection((*step.by, *step.participants)))
 
     content = calendar(

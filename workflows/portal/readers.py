@@ -281,6 +281,8 @@ def _term_line(run: StepRun) -> str:
         return _("时限至%(day)s") % {"day": day}
     term = run.process.params.get(f"{run.name}.term")
     declared = settled(step.declared_term, step.decided_at(run))
+    if step.deadline is not None:
+        term = run.term
     words_of = words._term(str(term)) if term else declared
     return _("时限%(term)s，至%(day)s") % {"term": words_of, "day": day}
 
@@ -423,10 +425,27 @@ def my_acts(user: Any) -> QuerySet[Trace]:
 
 
 def my_communities(user: Any) -> list[Case]:
-    """Open cases where the account lives or serves; for 我的事项."""
+    """Open cases where the account lives or serves, and those that it opened; for 我的事项."""
     places = directory().parties_everywhere(user, clock.now())
-    here = cases().filter(finished__isnull=True, parent__isnull=True, community__in=places)
+    concerns = concerning(user, places)
+    here = cases().filter(concerns, finished__isnull=True, parent__isnull=True)
     return list(here[:CARDS])
+
+
+def concerning(user: Any, parties: Mapping[int, Sequence[Party]]) -> Q:
+    """Of cases: held where the account belongs, or opened by it. What everybody may do somewhere
+    makes nobody belong there."""
+    belongs = [pk for pk, held in parties.items() if any(not party.everyone for party in held)]
+    return Q(community__in=belongs) | Q(pk__in=_openings(user).values("record__case"))
+
+
+def _openings(user: Any) -> QuerySet[Trace]:
+    return Trace.objects.filter(user=user, record__seq=0, record__act="case.opened")
+
+
+def opened(user: Any) -> set[tuple[int, str]]:
+    """The cases that an account opened, each with the role in which it did."""
+    return set(_openings(user).values_list("record__case_id", "record__role"))
 
 
 def inbox(user: Any) -> list[dict[str, Any]]:
@@ -437,18 +456,20 @@ def inbox(user: Any) -> list[dict[str, Any]]:
         StepRun.objects.filter(
             status=STATUS.STARTED,
             finished__isnull=True,
-            process__finished__isnull=True,
-            process__community__in=parties,
+            process__in=Case.objects.filter(
+                concerning(user, parties), finished__isnull=True
+            ).order_by(),
         )
         .select_related("process__community")
         .order_by(F("ends_at").asc(nulls_last=True), "pk")[:LISTED]
     )
-    theirs = [run for run in runs if _concerns(run, parties[run.process.community_id])]
+    mine = opened(user)
+    theirs = [run for run in runs if _concerns(run, parties.get(run.process.community_id, ()))]
     look_at(theirs)
     rows = []
     for run in theirs:
         case = run.process
-        viewer = Viewer(user, case, parties[case.community_id])
+        viewer = Viewer(user, case, parties.get(case.community_id, ()), mine)
         offers = [
             offer
             for offer in viewer.buttons(run, run.step)
@@ -477,7 +498,7 @@ def inbox(user: Any) -> list[dict[str, Any]]:
                 "note": str(_("、")).join([str(w) for w in (*waiting, *(o.title for o in offers))]),
             }
         )
-    rows += _late_rows(user, parties)
+    rows += _late_rows(user, parties, mine)
     order = {"overdue": 0, "open": 1, "suspended": 2}
     rows.sort(key=lambda row: (order.get(row["state"], 3), row["ends"] or dt.date.max))
     return rows
@@ -494,7 +515,9 @@ def _for_others(offer: Offer) -> bool:
     return offer.spec.by == "participants" and handlers
 
 
-def _late_rows(user: Any, parties: Mapping[int, Sequence[Party]]) -> list[dict[str, Any]]:
+def _late_rows(
+    user: Any, parties: Mapping[int, Sequence[Party]], mine: set[tuple[int, str]]
+) -> list[dict[str, Any]]:
     """Cases with late opinions that the account answers; also closed ones."""
     counts = dict(
         Opinion.objects.filter(run=None, life="submitted", case__community__in=parties)
@@ -504,7 +527,7 @@ def _late_rows(user: Any, parties: Mapping[int, Sequence[Party]]) -> list[dict[s
     )
     rows = []
     for case in Case.objects.filter(pk__in=counts).select_related("community"):
-        viewer = Viewer(user, case, parties[case.community_id])
+        viewer = Viewer(user, case, parties[case.community_id], mine)
         if viewer.roles.intersection(CaseActs.answering(case)):
             rows.append(
                 {

@@ -290,7 +290,7 @@ def body_lines(case: Case, record: Record) -> Iterator[tuple[Words, Any]]:
     )
     for name, value in rows:
         label = HERE.get((record.act, name)) or FIELDS.get(name)
-        label = label or _form_label(node, record.act, name) or name
+        label = label or _form_label(node, record.act, name) or known.get(name) or name
         if name == "outcome":
             yield label, outcome_title(case, record.step, str(value))
         elif name == "params":

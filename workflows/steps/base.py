@@ -117,6 +117,9 @@ def _missing(field: forms.Field) -> Words:
 class ActForm(forms.Form):
     """The form of an act. `act` is the act at hand; without one the form is only looked at."""
 
+    words: ClassVar[dict[str, Words]] = {}
+    """What people read for names and codes in its record that are no field or choice of its own."""
+
     def __init__(self, *args: Any, act: Act, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.act = act
@@ -168,8 +171,8 @@ def require_clear(text: str, names: Iterable[str] | masking.Names = ()) -> None:
 
 
 def choices_of(form: type[forms.Form]) -> dict[str, Words]:
-    """What people read for the choices that a form declares."""
-    found: dict[str, Words] = {}
+    """What people read for the choices that a form declares, and for what else it records."""
+    found: dict[str, Words] = dict(getattr(form, "words", {}))
     for field in form.base_fields.values():
         if isinstance(field, forms.ChoiceField):
             choices: Any = field.choices

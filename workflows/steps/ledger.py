@@ -237,6 +237,8 @@ class Ledger(Step):
         found: dict[str, Words] = {}
         for kind in self.kinds.values():
             found |= {kind.code: kind.title, **kind.states, **choices_of(kind.form)}
+            for move in kind.moves:
+                found |= choices_of(move.form)
         return found
 
     def faults(self) -> Iterator[str]:

@@ -113,6 +113,10 @@ class Task(Step):
 
     def _doer(self, case: Case) -> list[Any]:
         """The account and the key of who last did the step that this one checks."""
+        # The act that leads here is not written yet: it stands with the case.
+        for row in reversed(case.unwritten):
+            if isinstance(row, Trace) and row.record.step == self.other_than:
+                return [row.user_id, row.party_key]
         done = Trace.objects.filter(
             record__case=case, record__step=self.other_than, record__act="task.done"
         ).order_by("-record__seq")

@@ -131,7 +131,7 @@ def test_a_reply_is_due(received, consulted, extended, ends, provisional):
 @pytest.mark.parametrize(("received", "consulted", "extended", "ends", "provisional"), REPLIES)
 def test_a_due_day_counted_again_stays(received, consulted, extended, ends, provisional):
     due = rules.reply_due(day(received), CALENDAR, consulted=spans(consulted), extended=extended)
-    assert terms.recompute(rules.REPLY, due, CALENDAR) == due
+    assert terms.recompute(rules.REPLY.on(due.start), due, CALENDAR) == due
 
 
 def test_a_year_announced_later_makes_the_term_certain():
@@ -307,11 +307,18 @@ def test_outcomes_need_what_their_article_asks(outcome, ground, known, fault):
     assert rules.outcome_fault(outcome, ground, **{**facts, **known}) == fault
 
 
-def test_reconsideration_comes_first_where_something_is_not_opened():
-    assert rules.reconsideration_first("refused", day("2026-03-02"))
-    assert rules.reconsideration_first("partial", day("2024-01-01"))
-    assert not rules.reconsideration_first("refused", day("2023-12-31"))
-    assert not rules.reconsideration_first("granted", day("2026-03-02"))
+@pytest.mark.parametrize(
+    ("outcome", "on", "first"),
+    [
+        ("refused", "2026-03-02", True),
+        ("partial", "2024-01-01", True),
+        ("refused", "2023-12-31", False),
+        ("granted", "2026-03-02", False),
+    ],
+)
+def test_reconsideration_comes_first_where_something_is_not_opened(outcome, on, first):
+    found = rules.remedies(outcome, day(on))
+    assert (found.first, found.days, found.months, found.after) == (first, 60, 6, 15)
 
 
 def test_wanted_by_many_only_where_it_may_be_opened():

@@ -1,0 +1,427 @@
+"""An application on its way: who may do what, which terms run, what the public learns."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+
+import pytest
+
+from processes.disclosure.forms import CheckForm
+from processes.disclosure.models import Application, Decision, OpenItem, Remedy
+from processes.disclosure.story import WISH, paper
+from workflows import acts, clock, records
+from workflows.models import Attachment, Case, LedgerEntry, Record
+from workflows.parties import Party
+from workflows.portal import words
+
+NAME = "王示范"
+
+
+def ends(story, step):
+    return story.run(step).ends_on.isoformat()
+
+
+def last(story, act="task.done"):
+    return story.case.records.filter(act=act).latest("seq")
+
+
+# --- the whole way
+
+
+def test_an_application_is_answered(told):
+    story = told().receive().clear().handle().decide().check().deliver()
+    story.case.refresh_from_db()
+    assert (story.case.outcome, story.case.title) == ("answered", "政府信息公开申请")
+    said = last(story).body
+    assert (said["decision"], said["number"]) == ("granted", "示范街道依申请〔2026〕1号")
+    assert records.first_fault(story.case) is None
+
+
+def test_numbers_of_replies_run_on(told):
+    told().receive().clear().handle().decide().check().deliver()
+    told().receive().clear().handle().decide("not_exist").check().deliver()
+    numbers = list(Decision.objects.values_list("number", flat=True))
+    assert numbers == ["示范街道依申请〔2026〕1号", "示范街道依申请〔2026〕2号"]
+
+
+def test_no_public_word_says_who_asked_for_what(told, client):
+    story = told().receive().unclear().correct().handle("consult")
+    letter = story.send_letter()
+    story.answer(letter).consulted().handle().decide("partial", "third_party").check().deliver()
+    secrets = (NAME, WISH, "13800000000", "示范建设公司", "合同单价", "请写明工程", "见附件")
+    for record in story.case.records.all():
+        assert record.canonical.isascii()
+        shown = json.dumps(record.body, ensure_ascii=False)
+        assert not any(secret in shown for secret in secrets), record
+    base = story.case.get_absolute_url()
+    paths = [base, f"{base}records/", f"{base}records.jsonl", f"{base}disclosures.jsonl"]
+    paths += [f"{base}steps/{run.pk}/" for run in story.case.runs.all() if run.name != "opening"]
+    paths += [f"{base}records/{n}/" for n in range(story.case.records.count())]
+    for path in paths:
+        response = client.get(path)
+        if response.status_code == 404:  # a node between steps
+            continue
+        text = response.getvalue().decode()
+        assert not any(secret in text for secret in secrets), path
+
+
+def test_records_are_in_words(told):
+    story = told().receive().unclear().correct().handle("extend")
+    story.do("extend", {"chosen": "approved", "days": 5, "reason": "much"}, role="office_head")
+    story.do("notify", {"on": "2026-03-02", "way": "web"})
+    story.handle("consult")
+    story.answer(story.send_letter()).consulted().handle()
+    story.decide("refused", "third_party").check().deliver()
+    remedy = {"kind": "suit", "result": "kept", "on": "2026-03-02"}
+    story.act("case", "remedy.entered", remedy)
+    bare = {
+        (record.act, str(label), value)
+        for record in Record.objects.select_related("case").prefetch_related("disclosures")
+        for label, value in words.body_lines(record.case, record)
+        if str(label).isascii()
+        or (isinstance(value, str) and value.isidentifier() and value.isascii())
+    }
+    assert bare == set()
+
+
+# --- who may
+
+
+def test_only_the_applicant_acts_as_one(told, street):
+    story = told().receive().unclear()
+    stranger = street.people["stranger"].pk
+    party = Party("applicant", f"person:{stranger}", stranger, everyone=True)
+    with pytest.raises(acts.Refused) as refused:
+        acts.perform(story.case.pk, "complete", "task.done", party, {"description": "x"})
+    assert refused.value.code == "wrong_party"
+    story.correct()
+
+
+def test_an_officer_who_typed_it_in_is_not_its_applicant(told, street):
+    story = told(channel="in_person").receive().unclear()
+    officer = street.people["office"].pk
+    party = Party("applicant", f"person:{officer}", officer, everyone=True)
+    with pytest.raises(acts.Refused):
+        acts.perform(story.case.pk, "complete", "task.done", party, {"description": "x"})
+    story.do("complete", {"description": WISH, "handed_in": "2026-03-02"})
+    assert story.run("handle")
+
+
+def test_a_second_person_checks(told, street):
+    from processes.community.models import Role
+
+    story = told().receive().clear().handle().decide()
+    officer = street.people["office"]
+    role = {"community": street.community, "role": "checker", "since": dt.date(2020, 1, 1)}
+    Role.objects.create(person=officer, **role)
+    party = Party("checker", f"person:{officer.pk}", officer.pk)
+    sent = {"chosen": "approved", "checks": list(CheckForm.CHECKS)}
+    with pytest.raises(acts.Refused) as refused:
+        acts.perform(story.case.pk, "check", "task.done", party, sent)
+    assert refused.value.code == "wrong_party"
+    path = f"{story.case.get_absolute_url()}do/check/task.done/"
+    assert path not in street.client("office").get("/inbox/").content.decode()
+    assert path in street.client("checker").get("/inbox/").content.decode()
+    story.check()
+
+
+def test_every_point_must_hold_and_a_return_goes_back_to_the_draft(told):
+    story = told().receive().clear().handle().decide()
+    with pytest.raises(acts.Refused):
+        story.do("check", {"chosen": "approved", "checks": ["applicant"]}, role="checker")
+    with pytest.raises(acts.Refused):
+        story.do("check", {"chosen": "returned"}, role="checker")
+    story.do("check", {"chosen": "returned", "note": "请补充理由。"}, role="checker")
+    story.decide("not_ours").check().deliver()
+    assert last(story).body["decision"] == "not_ours"
+
+
+@pytest.mark.parametrize(
+    ("who", "sees"),
+    [
+        ("applicant", True),
+        ("office", True),
+        ("office_head", True),
+        ("checker", True),
+        ("stranger", False),
+        ("auditor", False),
+        ("residents_committee", False),
+    ],
+)
+def test_who_sees_the_application(told, street, who, sees):
+    story = told().receive().clear().handle()
+    client = street.client(who)
+    for run in ("submit", "handle"):
+        path = f"{story.case.get_absolute_url()}steps/{story.case.runs.get(name=run).pk}/"
+        assert (WISH in client.get(path).content.decode()) is sees
+    assert (NAME in client.get(story.case.get_absolute_url()).content.decode()) is sees
+    identity = Attachment.objects.get(field="identity")
+    assert (client.get(identity.get_absolute_url()).status_code == 200) is sees
+
+
+def test_the_applicant_reads_the_reply_when_it_is_delivered(told, street):
+    story = told().receive().clear().handle().decide().check()
+    client, base = street.client("applicant"), story.case.get_absolute_url()
+    materials = Attachment.objects.get(field="materials")
+    assert "见附件" not in client.get(base).content.decode()
+    assert client.get(materials.get_absolute_url()).status_code == 404
+    story.deliver()
+    assert "见附件" in client.get(base).content.decode()
+    assert client.get(materials.get_absolute_url()).status_code == 200
+
+
+def test_a_superseded_draft_is_not_for_the_applicant(told, street):
+    story = told().receive().clear().handle().decide()
+    first = Attachment.objects.get(field="materials")
+    story.do("check", {"chosen": "returned", "note": "材料有误。"}, role="checker")
+    story.decide().check().deliver()
+    client = street.client("applicant")
+    assert client.get(first.get_absolute_url()).status_code == 404
+    final = Attachment.objects.filter(field="materials").latest("pk")
+    assert client.get(final.get_absolute_url()).status_code == 200
+
+
+def test_letters_from_third_parties_are_not_for_the_applicant(told, street):
+    story = told().receive().clear().handle("consult")
+    letter = story.send_letter()
+    sent = {"entry": letter.pk, "to": "objected", "on": "2026-03-02", "text": "不同意。"}
+    story.act("consult", "entry.moved", sent, {"papers": paper("opinion")})
+    opinion = Attachment.objects.get(field="papers")
+    assert street.client("applicant").get(opinion.get_absolute_url()).status_code == 404
+    assert street.client("office").get(opinion.get_absolute_url()).status_code == 200
+
+
+# --- receipt
+
+
+def test_what_came_over_the_network_is_received_when_both_have_confirmed(told):
+    story = told().wait(days=2)
+    assert story.run("receive").overdue_at is not None  # D: a working day
+    story.receive()
+    assert Application.objects.get().received_on == dt.date(2026, 3, 4)
+    assert ends(story, "examine") == "2026-03-13"
+
+
+def test_a_letter_that_was_signed_for_counts_from_the_signature(told):
+    story = told(channel="signed_mail").wait(days=3)
+    story.do("receive", {"signed_on": "2026-03-03"})
+    assert Application.objects.get().received_on == dt.date(2026, 3, 3)
+    with pytest.raises(acts.Refused):
+        told(channel="signed_mail").do("receive", {"signed_on": "2026-03-01"})
+
+
+def test_in_person_is_the_day_itself(told):
+    story = told(channel="in_person").wait(days=3)
+    story.do("receive", {})
+    assert last(story).body["received_on"] == "2026-03-02"
+
+
+# --- correction
+
+
+def test_a_correction_starts_the_term_anew(told, street):
+    story = told().receive().unclear(10)
+    assert (story.run("complete").term, ends(story, "complete")) == ("10w", "2026-03-16")
+    notice = Attachment.objects.get(label="补正告知书")
+    assert street.client("applicant").get(notice.get_absolute_url()).status_code == 200
+    story.until("2026-03-13").correct()
+    assert ends(story, "handle") == "2026-04-13"
+
+
+def test_a_correction_is_asked_for_once_and_in_time(told):
+    story = told().receive().until("2026-03-12")
+    with pytest.raises(acts.Refused) as refused:
+        story.unclear()
+    assert "7个工作日" in str(refused.value)
+    story.clear()
+
+
+def test_no_correction_is_looked_at_before_it_counts_as_given_up(told):
+    story = told().receive().unclear(5).until("2026-03-10")
+    assert story.run("lapse")
+    told_days = {"chosen": "excused", "reason": "申请人住院。", "days": 5}
+    story.do("lapse", told_days)
+    assert ends(story, "complete") == "2026-03-17"
+    story.until("2026-03-18").do("lapse", {"chosen": "abandoned", "reason": "没有回音。"})
+    story.case.refresh_from_db()
+    assert story.case.outcome == "abandoned"
+    assert Attachment.objects.filter(label="视为放弃申请告知书").exists()
+
+
+def test_unclear_after_a_correction_is_an_outcome_and_not_a_second_request(told):
+    story = told().receive().unclear().correct().handle().decide("unclear").check().deliver()
+    assert last(story).body["decision"] == "unclear"
+    other = told().receive().clear().handle()
+    with pytest.raises(acts.Refused):
+        other.decide("unclear")
+
+
+# --- the term
+
+
+def test_an_overdue_reply_is_overdue_and_still_given(told):
+    story = told().receive().clear().handle().until("2026-03-31")
+    assert story.run("decide").overdue_at is not None
+    story.decide().check().deliver()
+    decision = Decision.objects.get()
+    assert decision.delivered_on > decision.due_on == dt.date(2026, 3, 30)
+
+
+def test_consulting_is_not_counted(told):
+    story = told().receive().clear().until("2026-03-06").handle("consult")
+    letter = story.send_letter()
+    story.until("2026-03-20").answer(letter)
+    story.until("2026-03-26").consulted()  # that the office was slow afterwards counts
+    assert ends(story, "handle") == "2026-04-15"
+
+
+def test_silence_ends_after_fifteen_working_days_by_itself(told):
+    story = told().receive().clear().handle("consult")
+    letter = story.send_letter()
+    with pytest.raises(acts.Refused):
+        story.consulted()
+    with pytest.raises(acts.Refused):
+        story.move(letter, "silent")
+    for day in ("2026-03-20", "2026-03-24"):
+        story.until(day)
+    letter = LedgerEntry.objects.get()
+    assert (letter.state, letter.public["due_on"]) == ("silent", "2026-03-23")
+    story.consulted()
+    assert ends(story, "handle") == "2026-04-21"  # 2 to 23 March stand still
+
+
+def test_an_answered_letter_does_not_fall_silent(told):
+    story = told().receive().clear().handle("consult")
+    letter = story.send_letter()
+    story.until("2026-03-04").answer(letter, "agreed").until("2026-04-10")
+    letter = LedgerEntry.objects.get()
+    assert letter.state == "agreed"
+
+
+def test_a_letter_in_a_year_not_announced_does_not_fall_silent_by_a_guess(told):
+    start = dt.datetime(2026, 12, 18, 9, tzinfo=clock.SHANGHAI)
+    story = told(start=start).receive().clear().handle("consult")
+    letter = story.send_letter()
+    story.until("2027-02-01")
+    letter = LedgerEntry.objects.get()
+    assert letter.state == "reached"
+
+
+def test_an_extension_needs_the_head_and_the_notice(told, street):
+    story = told().receive().clear().handle("extend")
+    sent = {"chosen": "approved", "days": 10, "reason": "much"}
+    with pytest.raises(acts.Refused):
+        story.do("extend", sent)  # the office itself
+    with pytest.raises(acts.Refused):
+        story.do("extend", {**sent, "days": 21}, role="office_head")
+    story.do("extend", sent, role="office_head")
+    assert ends(story, "notify") == "2026-03-30"  # not yet longer
+    story.do("notify", {"on": "2026-03-02", "way": "web"})
+    assert ends(story, "handle") == "2026-04-14"
+    notice = Attachment.objects.get(label="延期答复告知书")
+    assert street.client("applicant").get(notice.get_absolute_url()).status_code == 200
+    with pytest.raises(acts.Refused):
+        story.handle("extend")  # once
+
+
+def test_a_notice_after_the_term_extends_nothing(told):
+    story = told().receive().clear().handle("extend")
+    sent = {"chosen": "approved", "days": 10, "reason": "much"}
+    story.do("extend", sent, role="office_head")
+    story.until("2026-03-31").do("notify", {"on": "2026-03-31", "way": "web"})
+    assert ends(story, "handle") == "2026-03-30"
+    assert not Attachment.objects.filter(label="延期答复告知书").exists()
+
+
+def test_a_provisional_term_says_so_and_is_counted_again(told):
+    from workflows import calendars, sweep
+    from workflows.models import CalendarDay, CalendarYear
+
+    start = dt.datetime(2026, 12, 7, 9, tzinfo=clock.SHANGHAI)
+    story = told(start=start).receive().clear()
+    run = story.run("handle")
+    assert (run.provisional, run.ends_on) == (True, dt.date(2027, 1, 5))
+    for off in (dt.date(2027, 1, 1), dt.date(2027, 1, 4)):
+        CalendarDay.objects.create(date=off, is_workday=False, name="元旦", source="t")
+    CalendarYear.objects.create(year=2027, source="t")
+    calendars.current()
+    sweep.recompute_provisional()
+    run.refresh_from_db()
+    assert (run.provisional, run.ends_on) == (False, dt.date(2027, 1, 6))
+
+
+def test_the_case_is_not_suspended(told):
+    story = told().receive()
+    with pytest.raises(acts.Refused) as refused:
+        story.act("case", "case.suspended", {"reason": "需要再研究一段时间。"})
+    assert refused.value.code == "wrong_party"
+
+
+# --- outcomes
+
+
+def test_a_third_party_that_objects_is_heard(told):
+    story = told().receive().clear().handle("consult")
+    story.answer(story.send_letter()).consulted().handle()
+    with pytest.raises(acts.Refused):
+        story.decide("granted")
+    story.decide("granted", overriding="on").check().deliver()
+    assert "basis" not in last(story).body
+
+
+def test_the_letter_stands_in_the_record_with_its_hash(told):
+    story = told().receive().clear().handle().decide("refused", "internal").check().deliver()
+    letter = Attachment.objects.get(label="答复书")
+    content = letter.file.read()
+    assert content.startswith(b"%PDF")
+    assert not letter.public
+    named = last(story).content["files"]
+    assert [file["sha256"] for file in named] == [hashlib.sha256(content).hexdigest()]
+
+
+def test_withdrawn_ends_the_case(told):
+    story = told().receive().clear().handle("withdrawn")
+    story.case.refresh_from_db()
+    assert story.case.outcome == "withdrawn"
+
+
+def test_wanted_by_two_is_considered_for_the_open_list(told, street):
+    told().receive().clear().handle().decide().check().deliver()
+    again = told().receive().clear().handle().decide().check().deliver()
+    again.case.refresh_from_db()
+    assert again.case.outcome == "answered"  # the same applicant twice is one
+    other = told(channel="in_person", name="李示范")
+    other.do("receive", {})
+    other.clear().handle().decide().check().deliver()
+    sent = {"chosen": "listed", "reason": "多人申请，且可以公开。", "name": "示范路工程中标通知书"}
+    with pytest.raises(acts.Refused):
+        other.do("open_list", {**sent, "name": ""})
+    other.do("open_list", sent)
+    assert OpenItem.objects.get().title == "示范路工程中标通知书"
+
+
+def test_a_suggestion_alone_is_considered_too_but_not_what_is_not_opened(told):
+    story = told(suggests="on").receive().clear().handle().decide().check().deliver()
+    sent = {"chosen": "not_listed", "reason": "只涉及申请人自己。"}
+    story.do("open_list", sent)
+    assert not OpenItem.objects.exists()
+    refused = told(suggests="on").receive().clear().handle()
+    refused.decide("refused", "internal").check().deliver()
+    refused.case.refresh_from_db()
+    assert refused.case.outcome == "answered"
+
+
+def test_remedies_are_entered_after_the_case_and_brought_up_to_date(told, street):
+    story = told().receive().clear()
+    early = {"kind": "reconsideration", "result": "pending", "on": "2026-03-02"}
+    page = street.client("office").get(story.case.get_absolute_url()).content.decode()
+    assert "remedy.entered" not in page
+    story.handle().decide("refused", "internal").check().deliver()
+    page = street.client("office").get(story.case.get_absolute_url()).content.decode()
+    assert "remedy.entered" in page
+    story.act("case", "remedy.entered", early)
+    story.act("case", "remedy.entered", {**early, "result": "corrected"})
+    assert Remedy.objects.get().result == "corrected"
+    assert Case.objects.get().records.filter(act="remedy.entered").count() == 2
