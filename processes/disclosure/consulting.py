@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
@@ -20,6 +20,7 @@ from workflows.steps.ledger import (
     LedgerEntry,
     Move,
     MoveForm,
+    Standing,
 )
 from workflows.uploads import UploadField
 
@@ -162,9 +163,9 @@ def last_day(entry: LedgerEntry) -> dt.date | None:
     return None if due.provisional else due.ends_on
 
 
-def somebody_asked(entries: QuerySet[LedgerEntry]) -> list[Words]:
+def somebody_asked(standing: Sequence[Standing]) -> list[Words]:
     """Consulting means that a letter went out."""
-    return [] if entries.exists() else [_("尚未发出征求意见书")]
+    return [] if standing else [_("尚未发出征求意见书")]
 
 
 def objected(case_id: int) -> bool:
