@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "processes.renovation",
     "processes.public_posts",
     "processes.disclosure",
+    "processes.appeals",
     "notifications",
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -31,6 +32,9 @@ SEES_ALL = ("office", "residents_committee", "auditor", "moderator", "admin")
 RESIDENTS = ("household", "owner")
 APPLICANT, APPLIED_TO = "applicant", "subdistrict"
 """Whoever has an account may apply to a sub-district, resident or not."""
+ANYONE = "anyone"
+"""Whoever comes, with an account (``person:7``) or without one (``drawn:`` and 128 drawn bits)."""
+DRAWN = re.compile(r"drawn:[0-9a-f]{32}")
 DEEPEST = 5
 """How many communities, one within another, a role may reach through."""
 
@@ -144,6 +148,8 @@ class CommunityDirectory:
                 and party.key == f"person:{party.user_id}"
                 and Person.objects.filter(pk=party.user_id, is_active=True).exists()
             )
+        if party.role == ANYONE:
+            return _anyone(party)
         if party.role not in RESIDENTS:
             return (
                 party.via == "online"
@@ -256,6 +262,17 @@ class CommunityDirectory:
             for pk, parties in everywhere.items()
             if any(party.role in SEES_ALL for party in parties)
         }
+
+
+def _anyone(party: Party) -> bool:
+    """Whether somebody is who they are: an account by its own key, else a key that was drawn. Which
+    cases are theirs the one door asks of the case."""
+    if party.via != "online":
+        return False
+    if party.user_id is None:
+        return DRAWN.fullmatch(party.key) is not None
+    active_account = Person.objects.filter(pk=party.user_id, is_active=True)
+    return party.key == f"person:{party.user_id}" and active_account.exists()
 
 
 def _units(community: Community) -> Any:

@@ -285,6 +285,8 @@ class Role(models.Model):
         ("owners_committee", _("业主委员会")),
         ("office_head", _("机构负责人")),
         ("checker", _("复核人员")),
+        ("handler", _("承办单位")),
+        ("overseer", _("督办机构")),
         ("reviewer", _("联合审查单位")),
         ("designer", _("设计单位")),
         ("contractor", _("施工单位")),
