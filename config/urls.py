@@ -6,6 +6,7 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("workflows.portal.urls")),
     path("", include("processes.community.urls")),
+    path("", include("processes.appeals.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("accounts/", include("allauth.urls")),
 ]

@@ -1,24 +1,25 @@
 """Appeals and requests: 民呼我应, as a closed loop.
 
-A marks what the source article says (即时受理、分类转办、限时答复、全程督办、跟踪问效), H the hotline
-rules of Shandong, D our default. See `rules` for terms and kinds, `forms` for what each step asks.
+A marks what the source article says (即时受理、分类转办、限时答复、全程督办、跟踪问效), H the
+hotline rules of Shandong, D our default. `rules` has terms and kinds, `forms` what a step asks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from viewflow import this
 
-from workflows.models import Case
+from workflows.models import Attachment, Case
 from workflows.procedure import Procedure
 from workflows.steps.base import Closing, Opening
 from workflows.steps.handling import Handling
 from workflows.steps.task import Task
 from workflows.terms import WorkingDays
 
-from . import forms, links, rules
+from . import forms, links, reading, rules
 from .models import Appeal
 
 OFFICE = ("office",)
@@ -48,6 +49,7 @@ class Appeals(Procedure):
     overseers = OFFICE
     community_kinds = ("estate", "subdistrict")
     opens_with = ("submit", "task.done")
+    inside_template = "appeals/inside.html"
     _case_acts = links.CaseActs()
 
     opening = Opening().Next(this.submit)
@@ -164,3 +166,13 @@ class Appeals(Procedure):
     referred = Closing(_("已告知应当走的途径"), good=False)
     withdrawn = Closing(_("诉求人撤回"), good=False)
     set_aside = Closing(_("不作为诉求办理"), good=False)
+
+    @classmethod
+    def inside(cls, case: Case, roles: set[str]) -> dict[str, Any]:
+        """The appeal and its answer: for the author and those who handle it."""
+        return reading.inside(case, roles)
+
+    @classmethod
+    def may_read(cls, file: Attachment, roles: set[str], oversees: bool) -> bool:
+        """Photos too."""
+        return bool(roles & reading.INSIDERS)

@@ -8,11 +8,15 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET
 from django_ratelimit.core import is_ratelimited
+from django_ratelimit.decorators import ratelimit
 from django_ratelimit.exceptions import Ratelimited
+from viewflow.workflow.status import STATUS
 
-from .. import records
+from .. import acts, clock, records
 from ..models.record import Record, Trace
+from ..parties import Party
 from ..steps.answers import following
+from ..steps.base import Step
 from . import readers, words
 from .desk import qr
 from .views import context, find_case
@@ -71,9 +75,86 @@ def receipt(request: HttpRequest, code: str = "") -> HttpResponse:
             answers=following([record])[record.pk].answers,
             sound=records.leaf_hash(record.canonical.encode()) == bytes(record.leaf_hash),
             qr=qr(request.build_absolute_uri(f"/r/{code}/")),
+            own=_own_acts(trace),
+            inside=case.declared.inside(case, {record.role}) if _opened(trace) else {},
         )
     status = 404 if code and trace is None else 200
     return _secret(render(request, "portal/receipt.html", context(request, **page), status=status))
+
+
+def _opened(trace: Trace) -> bool:
+    """Whether the receipt is of somebody who opened the case and may go on in it by that alone."""
+    record = trace.record
+    return record.role in record.case.declared.opener_only and acts.opened_by(
+        record.case, _party(trace)
+    )
+
+
+def _party(trace: Trace) -> Party:
+    return Party(trace.record.role, trace.party_key, trace.user_id)
+
+
+def _own_acts(trace: Trace) -> list[dict[str, Any]]:
+    """What who opened the case may do in it now."""
+    case, party = trace.record.case, _party(trace)
+    if not case.open or case.suspended_at or not _opened(trace):
+        return []
+    found = []
+    for run in case.runs.filter(status=STATUS.STARTED, finished__isnull=True).order_by("pk"):
+        run.process = case
+        step = run.flow_task
+        for spec in step.acts.values() if isinstance(step, Step) else ():
+            if not spec.page or party.role not in step.allowed(spec, case):
+                continue
+            if step.offered(spec, run) and step.able(spec, run, (party,)):
+                title = step.act_title(spec, {})
+                found.append(
+                    {
+                        "step": run.name,
+                        "name": spec.name,
+                        "title": title,
+                        "optional": spec.optional,
+                    }
+                )
+    return found
+
+
+@ratelimit(key="ip", rate="120/m", method="POST", block=True)
+def receipt_act(request: HttpRequest, code: str, step: str, act: str) -> HttpResponse:
+    """An act by receipt: of who opened the case, with an account or without one."""
+    trace = _found(request, code)
+    if trace is None:
+        raise Http404
+    offered = [own for own in _own_acts(trace) if (own["step"], own["name"]) == (step, act)]
+    if not offered:
+        return _secret(redirect(f"/r/{code}/"))
+    case, party = trace.record.case, _party(trace)
+    run = case.runs.filter(name=step, status=STATUS.STARTED).order_by("-pk").first()
+    assert run is not None
+    run.process = case
+    spec = run.step.acts[act]
+    doing = acts.Act(case, run, spec, party, clock.now(), payload=request.POST)
+    form_class = run.step.form_for(spec, doing)
+    data, files = (request.POST, request.FILES) if request.method == "POST" else (None, None)
+    form = form_class(data, files, act=doing) if form_class else None
+    refused = ""
+    if request.method == "POST":
+        try:
+            acts.perform(case, step, act, party, request.POST, request.FILES)
+        except acts.Refused as error:
+            refused = str(error)
+        else:
+            return _secret(redirect(f"/r/{code}/"))
+    page = context(
+        request,
+        code=code,
+        case=case,
+        title=offered[0]["title"],
+        form=form,
+        refused=refused,
+    )
+    status = 422 if refused else 200
+    return _secret(render(request, "portal/receipt_act.html", page, status=status))
 
 
 @require_GET

@@ -60,6 +60,7 @@ urlpatterns = [
     path("estates/<slug:code>/terms.ics", dates.place_dates, name="place_dates"),
     path("r/", receipts.receipt, name="receipt_form"),
     path("r/<str:code>/copy.json", receipts.receipt_file, name="receipt_file"),
+    path("r/<str:code>/do/<slug:step>/<str:act>/", receipts.receipt_act, name="receipt_act"),
     path("r/<str:code>/", receipts.receipt, name="receipt"),
     path("my/", desk.my, name="my"),
     path("my/terms.ics", dates.my_dates, name="my_dates"),

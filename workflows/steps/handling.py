@@ -79,8 +79,9 @@ class Handling(Task):
     """A task whose term is watched.
 
     `seats` tells which seats of the role a case has been given to, the leading one first; without
-    it the role is enough. `term_by` gives the term by what the case is about. `extension` is the most by which the term is extended, once. With an
-    outcome ``withdrawn`` the roles `withdrawers` may take the matter back.
+    it the role is enough. `term_by` gives the term by what the case is about. `extension` is the
+    most by which the term is extended, once. With an outcome ``withdrawn`` the roles `withdrawers`
+    may take the matter back.
     """
 
     def __init__(
