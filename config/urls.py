@@ -4,9 +4,9 @@ from django.conf import settings
 from django.urls import include, path
 
 urlpatterns = [
+    path("", include("processes.appeals.urls")),
     path("", include("workflows.portal.urls")),
     path("", include("processes.community.urls")),
-    path("", include("processes.appeals.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("accounts/", include("allauth.urls")),
 ]

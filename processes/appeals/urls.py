@@ -1,4 +1,7 @@
-"""Addresses of appeals; what is done with a receipt stands under ``/r/<code>/``."""
+"""Addresses of appeals; what is done with a receipt stands under ``/r/<code>/``.
+
+They come before those of the portal, whose page of opening asks for an account.
+"""
 
 from django.urls import path
 
@@ -8,4 +11,5 @@ app_name = "appeals"
 urlpatterns = [
     path("appeals/", views.listing, name="list"),
     path("appeals/new/", views.submit, name="new"),
+    path("procedures/appeals/open/", views.submit),
 ]

@@ -29,6 +29,7 @@ def report(client: Client, **more):
 def test_without_an_account_by_the_receipt_alone(town):
     resident = Client()
     assert resident.get("/appeals/new/").status_code == 200
+    assert resident.get("/procedures/appeals/open/").status_code == 200
     sent = report(resident)
     assert sent.status_code == 302
     receipt = sent["Location"]

@@ -8,7 +8,7 @@ import pytest
 
 from processes.appeals import alike, rules
 from processes.appeals.models import Appeal, Link
-from workflows import acts, calendars, clock, records
+from workflows import acts, calendars, records
 from workflows.models import Record
 from workflows.steps import handling
 from workflows.terms import WorkingDays, end_of
@@ -216,4 +216,3 @@ def test_the_wording_is_published_only_with_consent_and_without_the_name(town):
     silent, _author, _receipt = town.submit(text="另外一件完全不同的事情")
     town.do(silent, "classify", "office", {**ASSIGNED, "wording": "不该公开"})
     assert Appeal.objects.get(case=silent).wording == ""
-    assert clock.now()
