@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import zipfile
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from processes.renovation.story import Cast, Story
-from workflows import clock
+from workflows import clock, jobs
 from workflows.models import Case, StepRun
 from workflows.procedure import all_declared
 
@@ -157,3 +159,37 @@ def test_signing_in_with_a_password_and_out_again(town, walker):
     visitor.page.get_by_role("button", name="退出").click()
     visitor.page.wait_for_load_state()
     visitor.sees("登录")
+
+
+def test_the_auditors_pages_are_accessible_and_work_without_javascript(town, cast, walker):
+    told = story(town, cast, "ask_plans")
+    number = told.case.number
+    auditor = walker(town.staff["auditor"])
+    auditor.go("/")
+    auditor.page.get_by_role("link", name="审计", exact=True).click()
+    auditor.sees(number)
+    pages = ["/audit/", "/audit/?term=broken", "/audit/?since=2026-02-02&until=2026-01-01"]
+    pages += ["/audit/take/?which=all", "/audit/downloads/"]
+    sound(auditor, pages)
+    sound(walker(town.staff["auditor"], language="en-GB"), pages)
+    old = walker(town.staff["auditor"], javascript=False)
+    old.go("/audit/?procedure=renovation")
+    old.page.locator(f"#pick-{number}").check()
+    old.page.get_by_role("button", name="调取所选").click()
+    old.sees("1 件，共")
+    old.page.get_by_label("完整案卷").check()
+    old.page.get_by_role("button", name="登记并开始制作").click()
+    old.sees("已完成 0%")
+    assert jobs.run_waiting() == 1
+    # The page looks again by itself.
+    expect(old.page.locator("main")).to_contain_text("案卷已经做好", timeout=30_000)
+    with old.page.expect_download() as caught:
+        old.page.get_by_role("link", name="下载压缩包").click()
+    with zipfile.ZipFile(caught.value.path()) as held:
+        assert set(held.namelist()) == {
+            f"{number}-trail-full.pdf",
+            "manifest.json",
+            "SHA256SUMS",
+        }
+    sound(auditor, [old.page.url.removeprefix(old.address), "/audit/downloads/"])
+    auditor.sees(number, "完整案卷")
