@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import IO, Any
 
 from django.core.files.base import File
@@ -39,6 +39,8 @@ KINDS = {
     "archive": "workflows.records.trail.archive.work",
 }
 """Where the work of each kind is; loaded when it is done."""
+LONG = {"archive"}
+"""Kinds that take many minutes: they have a worker of their own, so that nobody waits for them."""
 
 
 class Lost(Exception):
@@ -56,23 +58,23 @@ def queue(name: str, case: Case | None, user: Any = None, **params: Any) -> Job:
     return Job.objects.create(kind=name, case=case, user=user, params=params, created=clock.now())
 
 
-def run_waiting() -> int:
-    """Do what is queued or was left by a worker that died; returns how many ended."""
+def run_waiting(kinds: Collection[str] = KINDS.keys()) -> int:
+    """Do what is queued, or was left by a worker that died, of some kinds or all; returns how many
+    ended."""
     ended = 0
     clear_away()
-    while (job := _claimed()) is not None:
+    while (job := _claimed(kinds)) is not None:
         _do(job)
         ended += 1
     return ended
 
 
-def _claimed() -> Job | None:
+def _claimed(kinds: Collection[str] = KINDS.keys()) -> Job | None:
     """The next job, now this worker's; None when nothing waits."""
     now = clock.now()
     free = Q(state=QUEUED) | Q(state=RUNNING, lease__lt=now)
-    for pk, state, lease in (
-        Job.objects.filter(free).order_by("pk").values_list("pk", "state", "lease")[:20]
-    ):
+    waiting = Job.objects.filter(free, kind__in=kinds).order_by("pk")
+    for pk, state, lease in waiting.values_list("pk", "state", "lease")[:20]:
         # Of several workers that saw the same job one changes the row.
         taken = Job.objects.filter(pk=pk, state=state, lease=lease).update(
             state=RUNNING, lease=now + LEASE, tries=F("tries") + 1, progress=0
@@ -129,11 +131,11 @@ def drop(job: Job) -> None:
     job.delete()
 
 
-def run_forever(stop: threading.Event, pause: float = 1.0) -> None:
-    """Do what is queued until `stop` is set."""
+def run_forever(stop: threading.Event, kinds: Collection[str], pause: float = 1.0) -> None:
+    """Do what is queued of some kinds until `stop` is set."""
     while not stop.wait(pause):
         try:
-            run_waiting()
+            run_waiting(kinds)
         except (InterfaceError, OperationalError):
             log.warning("the database does not answer; trying again")
         except Exception:

@@ -55,6 +55,15 @@ def test_the_same_work_is_not_queued_twice():
     assert jobs.queue("work", None, a=2).pk != jobs.queue("work", None, a=1).pk
 
 
+def test_long_work_waits_for_a_worker_of_its_own(monkeypatch):
+    monkeypatch.setattr(jobs, "LONG", {"breaks"})
+    jobs.queue("breaks", None)
+    short = jobs.queue("work", None)
+    assert jobs.run_waiting(jobs.KINDS.keys() - jobs.LONG) == 1
+    assert done == [short.pk]
+    assert jobs.run_waiting(jobs.LONG) == 1
+
+
 def test_two_workers_never_claim_the_same_job(monkeypatch):
     jobs.queue("work", None)
     assert jobs._claimed() is not None

@@ -38,8 +38,11 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         beside = [
             threading.Thread(target=log.sequence_forever, args=(stop,), name="sequencer"),
-            # Ends with the process: a job that is cut off is taken up again when its lease is over.
-            threading.Thread(target=jobs.run_forever, args=(stop,), name="jobs", daemon=True),
+            # End with the process: a job that is cut off is taken up again when its lease is over.
+            *(
+                threading.Thread(target=jobs.run_forever, args=(stop, kinds), daemon=True)
+                for kinds in (jobs.KINDS.keys() - jobs.LONG, jobs.LONG)
+            ),
         ]
         for thread in beside:
             thread.start()
