@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from workflows.steps.base import ActForm, Words
@@ -66,7 +67,19 @@ class Numbers(forms.CharField):
         return sorted({int(part[:10]) for part in parts})
 
 
-class AnnounceForm(TaskForm):
+BoundsForm = type(
+    "BoundsForm",
+    (TaskForm,),
+    {
+        f"born_{end}_{code}": _day(format_lazy("{}{}{}", title, _("："), words), required=False)
+        for code, title in rules.GROUPS.items()
+        for end, words in (("from", _("出生不早于")), ("until", _("出生不晚于")))
+    },
+)
+"""The birth-date bounds of every group."""
+
+
+class AnnounceForm(BoundsForm):
     """The announcement: posts, conditions, pay, exit rules, procedure, where to complain."""
 
     posts = _text(_("岗位（每行：岗位|村或社区|人数|月补贴元|职责）"), rows=8, most=40_000)
@@ -96,12 +109,7 @@ class AnnounceForm(TaskForm):
         widget=forms.CheckboxSelectMultiple,
     )
 
-    def setup(self) -> None:
-        """Birth-date bounds for every group."""
-        for code, title in rules.GROUPS.items():
-            for end, words in (("from", _("出生不早于")), ("until", _("出生不晚于"))):
-                label = _("%(group)s：%(end)s") % {"group": title, "end": words}
-                self.fields[f"born_{end}_{code}"] = _day(label, required=False)
+    field_order = ("posts", "conditions", "groups")
 
     def clean_posts(self) -> list[str]:
         """Each line is a post; none twice in one village."""

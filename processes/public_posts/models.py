@@ -102,6 +102,7 @@ class Applicant(models.Model):
     notice_ends_at = models.DateTimeField(_("公示届满"), null=True)
 
     class Meta:
+        verbose_name = _("申请人")
         ordering: ClassVar = ["case", "number"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["case", "number"], name="one_applicant_a_number"),
@@ -277,6 +278,7 @@ class Holder(models.Model):
     left_on = models.DateField(_("退出日期"), null=True)
 
     class Meta:
+        verbose_name = _("在岗人员")
         ordering: ClassVar = ["applicant"]
 
     def __str__(self) -> str:

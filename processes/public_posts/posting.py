@@ -147,7 +147,7 @@ class Notice(People):
             body["removed"] = row.applicant.number
             moved = move_up(doing.case, doing.at, NOTICE)
             body["moved_up"] = [person.number for person in moved]
-            body |= {"until": moved[0].notice_until.isoformat()} if moved else {}  # type: ignore[union-attr]
+            body |= {"notice_until": moved[0].notice_until.isoformat()} if moved else {}  # type: ignore[union-attr]
         self._clear(doing.case, doing.at)
         self._look_again(doing.open_run)
         return Written(body, settle=True)
@@ -316,7 +316,7 @@ class Onboard(Lane):
             "number": person.number,
             "post": person.post.number,
             "starts": starts.isoformat(),
-            "until": holder.until.isoformat(),
+            "agreement_until": holder.until.isoformat(),
         }
         return Written(body, {"subsidy_until": subsidy.isoformat()}, holder)
 
@@ -418,7 +418,9 @@ class Manage(Holders):
         holder.renew()
         holder.until = rules.agreement_until(holder.until, holder.subsidy_until)
         holder.save(update_fields=["life", "until"])
-        return Written({"number": holder.applicant.number, "until": holder.until.isoformat()})
+        return Written(
+            {"number": holder.applicant.number, "agreement_until": holder.until.isoformat()}
+        )
 
 
 class Exit(Holders):

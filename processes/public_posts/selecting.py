@@ -21,6 +21,42 @@ from .models import Applicant, Call, Points, Post, Representative
 APPLY: Roles = ("applicant", "residents_committee")
 
 
+LABELS: dict[str, Words] = {
+    "about": _("异议对象"),
+    "person": _("公示的人员"),
+    "procedure": _("招聘程序"),
+    "agreement_until": _("协议期满"),
+    "channel": _("提交方式"),
+    "decision": _("核查结论"),
+    "due": _("报送期限"),
+    "failed": _("未通过"),
+    "found": _("不符合条件的人数"),
+    "holders": _("考核人数"),
+    "invited": _("受邀代表"),
+    "late": _("逾期报送"),
+    "month": _("考核月份"),
+    "moved_up": _("递补的申请编号"),
+    "notice_until": _("补充公示至"),
+    "objection": _("异议编号"),
+    "online": _("网上"),
+    "paper": _("纸质"),
+    "part": _("考核部分"),
+    "passed": _("合格"),
+    "people": _("公示人数"),
+    "post": _("岗位序号"),
+    "present": _("到会"),
+    "removed": _("取消资格的申请编号"),
+    "scored": _("评分人数"),
+    "source": _("核查来源"),
+    "stand_back": _("回避的代表人数"),
+    "starts": _("上岗日期"),
+    "village": _("村（社区）评分"),
+    "office": _("街道评分"),
+    "democratic": _("民主评议评分"),
+}
+"""What people read for the fields and codes of these records."""
+
+
 class Announce(Task):
     """The announcement with its posts and its eligibility table (岗位公告)."""
 
@@ -49,8 +85,8 @@ class People(Step):
 
     @property
     def codes(self) -> dict[str, Words]:
-        """The lives of applicants, sources and exits."""
-        return {**Applicant.STATES, **rules.SOURCES, **rules.EXITS}
+        """The lives of applicants, sources, and what the records' fields are called."""
+        return {**Applicant.STATES, **rules.SOURCES, **LABELS}
 
     def people(self, case: Case) -> QuerySet[Applicant]:
         """Whom the step is about."""

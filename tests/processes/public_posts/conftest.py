@@ -141,7 +141,9 @@ class Walk:
 
 
 @pytest.fixture
-def walk(db: None) -> Iterator[Walk]:
+def walk(db: None, settings: Any) -> Iterator[Walk]:
     """A call that was just opened, on a Monday morning."""
+    settings.SANWEN_STAFF_TOTP = False
+    settings.RATELIMIT_ENABLE = False
     with clock.at(START):
         yield Walk()

@@ -1,0 +1,11 @@
+"""Addresses of the posts of a call."""
+
+from django.urls import path
+
+from . import views
+
+app_name = "public_posts"
+urlpatterns = [
+    path("cases/<str:number>/posts/", views.post_list, name="posts"),
+    path("cases/<str:number>/posts/<int:post>/", views.post_detail, name="post"),
+]

@@ -1,0 +1,115 @@
+"""五公开: pages that name people only masked, with as many queries for many rows as for few."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from django.test import Client
+
+from processes.public_posts import reading
+from processes.public_posts.models import Applicant, Post
+from workflows.models import StepRun
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+def test_the_five_openings_of_a_post_name_people_only_masked(walk):
+    walk.until_publicity()
+    page = Client().get(f"/cases/{walk.case.number}/posts/1/")
+    text = page.content.decode()
+    for heading in ("岗位公开", "职责公开", "程序公开", "结果公开", "管理公开"):
+        assert heading in text
+    for word in ("村道保洁", "0532-00000000", "示*", "99.00"):
+        assert word in text
+    for applicant in Applicant.objects.all():
+        assert applicant.name not in text
+    for word in ("农村大龄人员", "13800000000", "1970"):
+        assert word not in text
+
+
+@pytest.mark.parametrize("path", ["/cases/{}/posts/9/", "/cases/none/posts/"])
+def test_what_is_not_there(walk, path):
+    assert Client().get(path.format(walk.case.number)).status_code == 404
+
+
+def test_step_pages_are_masked_for_all_but_those_who_handle_them(walk):
+    walk.until_publicity()
+    run = StepRun.objects.get(process=walk.case, name="publicity")
+    address = f"/cases/{walk.case.number}/steps/{run.pk}/"
+    name = Applicant.objects.get(number=1).name
+    assert name not in Client().get(address).content.decode()
+    client = Client()
+    client.force_login(walk.people["office"], backend=BACKEND)
+    assert name in client.get(address).content.decode()
+
+
+def test_the_preview_of_the_check_says_what_would_come(walk):
+    walk.announce()
+    walk.apply(1)
+    walk.apply(2, born="1990-01-01")
+    walk.after(20)
+    client = Client()
+    client.force_login(walk.people["office"], backend=BACKEND)
+    page = client.get(f"/cases/{walk.case.number}/do/check/applications.checked/")
+    assert "通过 1 件，不通过 1 件" in page.content.decode()
+    assert walk.lives() == {1: "applied", 2: "applied"}
+
+
+def many(walk, posts, each):
+    Post.objects.bulk_create(
+        Post(
+            case=walk.case,
+            number=at,
+            title=f"岗位{at}",
+            village=f"示范{at % 7}村",
+            places=1,
+            duties="职责",
+            pay_yuan=800,
+        )
+        for at in range(10, 10 + posts)
+    )
+    rows = Post.objects.filter(case=walk.case, number__gte=10)
+    Applicant.objects.bulk_create(
+        Applicant(
+            case=walk.case,
+            post=post,
+            number=1000 * post.number + at,
+            name="示某某",
+            born=dt.date(1970, 1, 1),
+            village=post.village,
+            group="disabled",
+            mark=f"{post.number}-{at}",
+            life="reserve",
+            rank=at + 1,
+            points=170,
+            sheets=2,
+        )
+        for post in rows
+        for at in range(each)
+    )
+
+
+def test_three_hundred_posts_and_two_thousand_applicants_take_no_more_queries(
+    walk, django_assert_max_num_queries
+):
+    walk.until_publicity()
+    many(walk, 300, 7)
+    client = Client()
+    run = StepRun.objects.get(process=walk.case, name="vet")
+    with django_assert_max_num_queries(8):
+        assert client.get(f"/cases/{walk.case.number}/posts/").status_code == 200
+    with django_assert_max_num_queries(10):
+        assert client.get(f"/cases/{walk.case.number}/posts/10/").status_code == 200
+    with django_assert_max_num_queries(20):
+        page = client.get(f"/cases/{walk.case.number}/steps/{run.pk}/")
+    assert page.content.decode().count("示**") == 26  # a page of thirty, four of which are others
+    found = client.get(f"/cases/{walk.case.number}/posts/?village=示范3村&find=岗位10")
+    assert "岗位10<" in found.content.decode().replace("示范3村·", "")
+
+
+@pytest.mark.parametrize(
+    ("points", "sheets", "words"), [(170, 2, "85.00"), (242, 3, "80.66"), (None, None, "—")]
+)
+def test_means_are_cut_off(points, sheets, words):
+    assert reading.mean_words(points, sheets) == words
