@@ -8,4 +8,7 @@ app_name = "public_posts"
 urlpatterns = [
     path("cases/<str:number>/posts/", views.post_list, name="posts"),
     path("cases/<str:number>/posts/<int:post>/", views.post_detail, name="post"),
+    path(
+        "cases/<str:number>/posts/agreements/<int:applicant>.pdf", views.agreement, name="agreement"
+    ),
 ]

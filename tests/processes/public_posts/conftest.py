@@ -82,8 +82,12 @@ class Walk:
             "pledge": "on",
             **changes,
         }
-        paper = SimpleUploadedFile("paper.png", PNG, "image/png")
-        return self.do("apply", "application.handed_in", payload, self.village, papers=[paper])
+        return self.do(
+            "apply", "application.handed_in", payload, self.village, papers=[self.paper()]
+        )
+
+    def paper(self) -> SimpleUploadedFile:
+        return SimpleUploadedFile("paper.png", PNG, "image/png")
 
     def after(self, days: int) -> None:
         """So many days later, with what the clock does."""

@@ -159,15 +159,7 @@ def on_post(walk, numbers=(1, 2)):
     walk.do("train", "training.entered", {"results": "\n".join(f"{n} 80" for n in numbers)})
     for number in numbers:
         payload = {"number": number, "starts": "2026-05-06", "pension": "2040-05-01"}
-        walk.do("onboard", "agreement.signed", payload, agreement=[_paper()])
-
-
-def _paper():
-    from django.core.files.uploadedfile import SimpleUploadedFile
-
-    from .conftest import PNG
-
-    return SimpleUploadedFile("agreement.png", PNG, "image/png")
+        walk.do("onboard", "agreement.signed", payload, agreement=[walk.paper()])
 
 
 def test_monthly_assessment_of_thirty_fifty_and_twenty_by_the_tenth(walk):
@@ -219,10 +211,10 @@ def test_exits_each_with_its_record_and_for_a_fault_after_a_hearing(walk):
 def test_an_agreement_is_renewed_within_the_subsidy(walk):
     on_post(walk)
     for until in ("2028-05-06", "2029-05-06"):
-        walk.do("manage", "agreement.renewed", {"number": 1}, agreement=[_paper()])
+        walk.do("manage", "agreement.renewed", {"number": 1}, agreement=[walk.paper()])
         assert Holder.objects.get(applicant__number=1).until.isoformat() == until
     with pytest.raises(Refused, match="补贴期限"):
-        walk.do("manage", "agreement.renewed", {"number": 1}, agreement=[_paper()])
+        walk.do("manage", "agreement.renewed", {"number": 1}, agreement=[walk.paper()])
 
 
 def test_a_call_without_applications_ends(walk):

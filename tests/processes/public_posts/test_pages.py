@@ -113,3 +113,19 @@ def test_three_hundred_posts_and_two_thousand_applicants_take_no_more_queries(
 )
 def test_means_are_cut_off(points, sheets, words):
     assert reading.mean_words(points, sheets) == words
+
+
+def test_an_agreement_is_a_pdf_for_the_office_alone(walk):
+    walk.until_publicity()
+    walk.after(12)
+    walk.do("train", "training.entered", {"results": "1 80"})
+    holder = {"number": 1, "starts": "2026-05-06", "pension": "2040-05-01"}
+    walk.do("onboard", "agreement.signed", holder, agreement=[walk.paper()])
+    address = f"/cases/{walk.case.number}/posts/agreements/1.pdf"
+    for who, status in (("office", 200), ("residents_committee", 403), ("auditor", 403)):
+        client = Client()
+        client.force_login(walk.people[who], backend=BACKEND)
+        page = client.get(address)
+        assert page.status_code == status
+        assert page.content.startswith(b"%PDF") is (status == 200)
+    assert Client().get(address).status_code == 403
