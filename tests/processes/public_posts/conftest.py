@@ -14,7 +14,7 @@ from processes.public_posts.procedure import PublicPosts
 from tests import factories
 from workflows import acts, clock, sweep
 from workflows.models import Case, StepRun
-from workflows.parties import Party
+from workflows.parties import Party, directory
 
 START = dt.datetime(2026, 3, 2, 9, tzinfo=clock.SHANGHAI)
 PNG = bytes.fromhex(
@@ -147,7 +147,10 @@ class Walk:
 @pytest.fixture
 def walk(db: None, settings: Any) -> Iterator[Walk]:
     """A call that was just opened, on a Monday morning."""
+    settings.SANWEN_DIRECTORY = "processes.community.directory.CommunityDirectory"
     settings.SANWEN_STAFF_TOTP = False
     settings.RATELIMIT_ENABLE = False
+    directory.cache_clear()
     with clock.at(START):
         yield Walk()
+    directory.cache_clear()
