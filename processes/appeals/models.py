@@ -36,6 +36,10 @@ class Appeal(models.Model):
     held = models.CharField(max_length=20, blank=True)
     rating = models.CharField(max_length=20, blank=True)
 
+    personal: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("text", "digest", "building", "point", "name", "phone", "wording"), ""
+    )
+
     class Meta:
         indexes: ClassVar = [models.Index(fields=["unit", "kind"])]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import uuid
 from typing import Any
 
@@ -11,6 +10,7 @@ from django.core.paginator import Paginator
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 from django_ratelimit.core import is_ratelimited
@@ -67,11 +67,18 @@ def _suspicion(request: HttpRequest) -> str:
     return "flood" if many else "same" if same else ""
 
 
-def _author(request: HttpRequest) -> Party:
+def _submission(request: HttpRequest) -> str:
+    """Names this filling in of the form, to this browser alone: a second click is the same one."""
+    given = request.POST.get("submission", "")[:64] or uuid.uuid4().hex
+    mark = salted_hmac("appeals.submission", f"{_browser('', request)}:{given}", algorithm="sha256")
+    return mark.hexdigest()[:32]
+
+
+def _author(request: HttpRequest, submission: str) -> Party:
     user = request.user
     if user.is_authenticated:
         return Party("anyone", f"person:{user.pk}", user.pk)
-    return Party("anyone", f"drawn:{secrets.token_hex(16)}")
+    return Party("anyone", f"drawn:{submission}")
 
 
 def submit(request: HttpRequest) -> HttpResponse:
@@ -81,7 +88,8 @@ def submit(request: HttpRequest) -> HttpResponse:
         request.POST if posted else None, initial={"community": request.GET.get("place")}
     )
     step: Any = Appeals.step("submit")
-    author = _author(request)
+    submission = _submission(request)
+    author = _author(request, submission)
     doing = acts.Act(Case(flow_class=Appeals), None, step.acts["task.done"], author, clock.now())
     form = AppealForm(request.POST or None, request.FILES or None, act=doing)
     if posted and place.is_valid() and form.is_valid():
@@ -89,8 +97,11 @@ def submit(request: HttpRequest) -> HttpResponse:
         sent["held"] = _suspicion(request)
         try:
             with transaction.atomic():
-                case = acts.open_case(Appeals, place.cleaned_data["community"], author)
-                done = acts.perform(case, "submit", "task.done", author, sent, request.FILES)
+                where = place.cleaned_data["community"]
+                case = acts.open_case(Appeals, where, author, key=f"appeal:{submission}")
+                done = acts.perform(
+                    case, "submit", "task.done", author, sent, request.FILES, key=submission
+                )
         except acts.Refused as refused:
             form.add_error(None, str(refused))
         else:
@@ -104,7 +115,7 @@ def submit(request: HttpRequest) -> HttpResponse:
             "appeals",
             form=form,
             place=place,
-            key=uuid.uuid4().hex,
+            submission=request.POST.get("submission") or uuid.uuid4().hex,
             files_lost=bool(request.FILES),
         ),
         status=422 if posted else 200,

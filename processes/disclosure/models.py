@@ -42,6 +42,10 @@ class Application(models.Model):
     extension_days = models.PositiveSmallIntegerField(_("延长期限"), default=0)
     extension_told_on = models.DateField(_("告知延期日期"), null=True)
 
+    personal: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("name", "contact", "description", "author", "asked_for"), ""
+    )
+
     class Meta:
         indexes: ClassVar = [models.Index(fields=["first_received_on"])]
 

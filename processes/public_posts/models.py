@@ -101,6 +101,13 @@ class Applicant(models.Model):
     notice_until = models.DateField(_("公示结束"), null=True)
     notice_ends_at = models.DateTimeField(_("公示届满"), null=True)
 
+    personal: ClassVar[dict[str, Any]] = {
+        "name": "",
+        "contact": "",
+        "household": [],
+        "objection": "",
+    }
+
     class Meta:
         verbose_name = _("申请人")
         ordering: ClassVar = ["case", "number"]
@@ -234,6 +241,8 @@ class NoticeObjection(models.Model):
     text = models.TextField(_("异议内容"))
     reason = models.CharField(_("核查理由"), max_length=500, blank=True)
     number = models.PositiveIntegerField(_("异议编号"))
+
+    personal: ClassVar[dict[str, Any]] = {"text": ""}
 
     class Meta:
         ordering: ClassVar = ["run", "number"]

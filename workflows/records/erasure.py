@@ -36,7 +36,7 @@ erased = Signal()
 """After commit, when published words or personal data of cases have changed: `case_ids`. Receivers
 drop what they keep of those cases (finished papers, caches)."""
 
-RESIDENTS = ("household", "owner", "bidder")
+RESIDENTS = ("household", "owner", "bidder", "applicant", "anyone")
 """Roles in which people act for themselves: their words and files are theirs. What somebody wrote
 on duty is the office's; only the link to the person goes."""
 
@@ -230,6 +230,9 @@ def _rows(
         if _has(model, "record"):
             # An officer's visit is the record of somebody else's row.
             found |= Q(record__in=own, party_key=F("record__trace__party_key"))
+    elif getattr(model, "personal", None) and _has(model, "record"):
+        # One row a case, of whoever opened it.
+        found |= Q(record__in=own)
     if _has(model, "user"):
         found |= Q(user__in=subject.users)
     if _has(model, "subject_key"):

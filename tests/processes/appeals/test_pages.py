@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 from django.core.cache import cache
+from django.db import transaction
 from django.test import Client
 
 from processes.appeals import reading, rules
 from processes.appeals.models import Appeal
-from workflows.models import Case
+from workflows import clock, records
+from workflows.models import Case, Disclosure
+from workflows.records import erasure
+from workflows.records.erasure import Subject
 
 from .conftest import ANSWER, ASSIGNED
 
@@ -103,3 +107,28 @@ def test_figures_are_not_shown_below_five(town):
     assert shown["in_time"] == shown["n"] == 5
     assert shown["overdue"] == 0
     assert shown["satisfied"] is None
+
+
+def test_a_double_click_hands_in_once(town):
+    resident = Client()
+    resident.get("/appeals/new/")
+    first, second = (report(resident, submission="one") for _ in range(2))
+    assert first["Location"] == second["Location"]
+    assert Appeal.objects.count() == 1
+    assert report(resident, submission="two")["Location"] != first["Location"]
+    assert report(Client(), submission="one")["Location"] != first["Location"]
+
+
+def test_what_an_author_said_is_erased_with_the_author(town, django_user_model):
+    person = django_user_model.objects.create_user("amy", display_name="王小明")
+    resident = Client()
+    resident.force_login(person)
+    report(resident, name="王小明", phone="13812345678")
+    case = Case.objects.get()
+    with transaction.atomic():
+        subject = Subject(users=frozenset({person.pk}), keys=frozenset({f"person:{person.pk}"}))
+        erasure.erase(case, subject, clock.now())
+    held = Appeal.objects.get()
+    assert (held.text, held.name, held.phone) == ("", "", "")
+    assert not Disclosure.objects.filter(record__case=case, record__trace__user=person).exists()
+    assert records.first_fault(case) is None
