@@ -8,6 +8,7 @@ urlpatterns = [
     path("", include("workflows.portal.urls")),
     path("", include("processes.community.urls")),
     path("", include("processes.public_posts.urls")),
+    path("", include("processes.disclosure.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("accounts/", include("allauth.urls")),
 ]

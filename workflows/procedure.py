@@ -69,6 +69,10 @@ class Procedure(Flow):
     """Roles in which only the party that opened a case may act in it (an applicant's)."""
     suspendable: ClassVar[bool] = True
     """Whether a case may be suspended: not where the law itself says when its term stands still."""
+    featured: ClassVar[bool] = True
+    """Whether its cases come up on the home page; not where each is one person's own matter."""
+    links: ClassVar[tuple[tuple[Words, str], ...]] = ()
+    """Further public pages: their words and addresses, shown on the procedure's own page."""
     inside_template: ClassVar[str] = ""
     """Shows what `inside` has found."""
 
@@ -182,6 +186,11 @@ def catalogue(on: dt.date) -> list[type[Procedure]]:
     codes = sorted({code for code, _version in _declared})
     found = [current(code, on) for code in codes if _in_force(code, on)]
     return [procedure for procedure in found if procedure.listed]
+
+
+def unfeatured() -> list[str]:
+    """The codes of the procedures whose cases do not come up on the home page."""
+    return sorted({code for (code, _version), each in _declared.items() if not each.featured})
 
 
 def _in_force(code: str, on: dt.date) -> bool:

@@ -10,6 +10,7 @@ class DisclosureConfig(AppConfig):
     name = "processes.disclosure"
     label = "disclosure"
     verbose_name = _("依申请公开")
+    demo = "processes.disclosure.demo"
 
     def ready(self) -> None:
         """Declare the procedure."""

@@ -39,6 +39,8 @@ class DisclosureOnRequest(Procedure):
     suspendable = False  # 33 says what the term stands still for, and nothing else does
     community_kinds = ("subdistrict",)  # 10: an organ that acts in its own name; 27
     opens_with = ("submit", "task.done")
+    featured = False
+    links = ((_("年度报告和主动公开清单"), "/disclosure/"),)
     inside_template = "disclosure/inside.html"
     _case_acts = remedies.CaseActs()
 

@@ -10,6 +10,7 @@ class RenovationConfig(AppConfig):
     name = "processes.renovation"
     label = "renovation"
     verbose_name = _("老旧小区改造")
+    demo = "processes.renovation.demo"
 
     def ready(self) -> None:
         """Declare the procedures."""

@@ -10,18 +10,15 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from workflows import acts, clock
 from workflows.models import Case, Community
 
-from ..community import generator, rolls
-from ..community.models import Estate, Household, HouseholdMember, Person, Role
+from ..community import demo, generator, rolls
+from ..community.models import Estate, Household, HouseholdMember, Person
 from ..community.roll_preview import preview
 from .story import Cast, Story
-
-PASSWORD = "sanwen-demo"  # noqa: S105 - published; the demo has nothing to protect
-SUBDISTRICT = "demo-street"
 
 STAFF = {
     "jiedao": ("office", "", "示范街道办事处"),
@@ -59,10 +56,6 @@ DAYS = {
     "upkeep_ballot": 266,
     "end": 304 + 184,  # half a year of warranty
 }
-
-
-class HoldsRealCases(Exception):
-    """The database holds cases or accounts that are not the demo's: it is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,53 +202,16 @@ SCENES = (
 )
 
 
-def refuse_real() -> None:
-    """Raise `HoldsRealCases` where the database is somebody's: also before it is migrated.
-
-    Accounts alone are enough, since the demo's have a published password. Where the demo is
-    loaded, visitors may have made some.
-    """
-    if Case._meta.db_table not in connection.introspection.table_names():
-        return
-    if Case.objects.filter(demo=False).exists():
-        raise HoldsRealCases
-    others = Person.objects.exclude(username__in=[*STAFF, *RESIDENTS])
-    if others.exists() and not Case.objects.filter(demo=True).exists():
-        raise HoldsRealCases
-
-
 def load(today: dt.datetime) -> Iterator[str]:
-    """Load the demo scene by scene, yielding what was loaded; does nothing where it is loaded.
-
-    Raises `HoldsRealCases` as `refuse_real` does.
-    """
-    refuse_real()
+    """Load the estates scene by scene, yielding what was loaded; those that are there stay."""
     cast = _people(today)
-    try:
-        for scene in SCENES:
-            if Case.objects.filter(community__code=scene.code).exists():
-                continue
+    for scene in SCENES:
+        if not Case.objects.filter(community__code=scene.code).exists():
             yield _scene(scene, cast, today)
-    finally:
-        clock.set_now(None)
 
 
 def _people(today: dt.datetime) -> Cast:
-    street, _made = Community.objects.get_or_create(
-        code=SUBDISTRICT, defaults={"name": "示范街道", "kind": "subdistrict"}
-    )
-    keys = {}
-    since = today.date() - dt.timedelta(days=800)
-    for username, (role, seat, organisation) in STAFF.items():
-        person = _person(username, organisation)
-        Role.objects.get_or_create(
-            person=person,
-            community=street,
-            role=role,
-            seat=seat,
-            defaults={"since": since, "organisation": organisation},
-        )
-        keys[seat or role] = person.pk
+    keys = demo.serving(STAFF, today)
     return Cast(
         office=keys["office"],
         committee=keys["residents_committee"],
@@ -269,17 +225,9 @@ def _people(today: dt.datetime) -> Cast:
     )
 
 
-def _person(username: str, display_name: str) -> Person:
-    person = Person.objects.filter(username=username).first()
-    if person is None:
-        person = Person.objects.create_user(username, password=PASSWORD, display_name=display_name)
-    return person
-
-
 def _scene(scene: Scene, cast: Cast, today: dt.datetime) -> str:
-    street = Community.objects.get(code=SUBDISTRICT)
     community, made = Community.objects.get_or_create(
-        code=scene.code, defaults={"name": scene.name, "kind": "estate", "parent": street}
+        code=scene.code, defaults={"name": scene.name, "kind": "estate", "parent": demo.street()}
     )
     if made:
         estate = Estate.objects.create(community=community, address="示范路")
@@ -325,7 +273,7 @@ def _residents(estate: Estate, scene: Scene, today: dt.datetime) -> None:
         "unit__order"
     )
     for username, household in zip(RESIDENTS, households, strict=False):
-        person = _person(username, "示范居民")
+        person = demo.person(username, "示范居民")
         HouseholdMember.objects.get_or_create(
             household=household,
             person=person,

@@ -91,7 +91,9 @@ def card(case: Case) -> dict[str, Any]:
 def home() -> dict[str, Any]:
     """The main page: open now, coming terms, lately decided."""
     now = clock.now()
-    open_cases = cases().filter(finished__isnull=True, parent__isnull=True)[:8]
+    unfeatured = procedures.unfeatured()
+    shown = cases().exclude(procedure__in=unfeatured)
+    open_cases = shown.filter(finished__isnull=True, parent__isnull=True)[:8]
     coming = (
         StepRun.objects.filter(
             finished__isnull=True,
@@ -99,6 +101,7 @@ def home() -> dict[str, Any]:
             process__finished__isnull=True,
             process__suspended_at__isnull=True,
         )
+        .exclude(process__procedure__in=unfeatured)
         .select_related("process__community")
         .order_by("ends_at")[:6]
     )
@@ -109,6 +112,7 @@ def home() -> dict[str, Any]:
     )
     decided = (
         StepRun.objects.filter(finished__isnull=False, pk=Subquery(newest.values("pk")[:1]))
+        .exclude(process__procedure__in=unfeatured)
         .select_related("process__community")
         .order_by("-finished", "-pk")[:6]
     )

@@ -11,6 +11,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
+from processes.community import demo as ground
 from processes.community import generator, rolls
 from processes.community.models import Estate, Person
 from processes.community.roll_preview import preview
@@ -61,7 +62,7 @@ def estate(code, cast) -> Community:
         code=code,
         name=f"示范小区{code}",
         kind="estate",
-        parent=Community.objects.get(code=demo.SUBDISTRICT),
+        parent=Community.objects.get(code=ground.SUBDISTRICT),
     )
     made = Estate.objects.create(community=community)
     rows = generator.generate(seed=1, blocks=1, heads=8, area=64_000)

@@ -1,4 +1,4 @@
-"""``manage.py load_demo``: estates at every stage, for looking around."""
+"""``manage.py load_demo``: cases of every procedure at every stage, for looking around."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from processes.renovation import demo
+from processes.community import demo
 from workflows import clock
 
 
 class Command(BaseCommand):
     """Load the demo into a database that holds nothing else."""
 
-    help = "Loads demo estates at every stage. Refuses a database that holds real cases or people."
+    help = "Loads demo cases at every stage. Refuses a database that holds real cases or people."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Nothing but whether to look only."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from processes.renovation import demo
+from processes.community import demo
 
 
 class Command(BaseCommand):
@@ -16,8 +16,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """One account a line."""
+        staff, residents = demo.accounts()
         self.stdout.write(f"password for all: {demo.PASSWORD}")
-        for username in demo.RESIDENTS:
-            self.stdout.write(f"  {username:10} resident of every demo estate")
-        for username, (role, _seat, organisation) in demo.STAFF.items():
+        for username in residents:
+            self.stdout.write(f"  {username:10} resident or visitor, without a role")
+        for username, (role, _seat, organisation) in staff.items():
             self.stdout.write(f"  {username:10} {role} ({organisation})")

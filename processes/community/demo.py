@@ -1,0 +1,109 @@
+"""The demo: what the packages offer to look around in, and the ground on which it stands.
+
+A package offers its demo by naming a module in its app's configuration (``demo = "…"``). The
+module has `STAFF` (username → role, seat, organisation), `RESIDENTS` (usernames of people without a
+role), and `load(today)`, which loads what is not loaded yet and yields a line for each piece. All
+of it is plainly demo data and goes through the one door, with the clock set back.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+from django.apps import apps
+from django.db import connection
+
+from workflows import clock
+from workflows.models import Case, Community
+
+from .models import Person, Role
+
+PASSWORD = "sanwen-demo"  # noqa: S105 - published; the demo has nothing to protect
+SUBDISTRICT = "demo-street"
+
+Staff = Mapping[str, tuple[str, str, str]]
+
+
+class HoldsRealCases(Exception):
+    """The database holds cases or accounts that are not the demo's: it is left alone."""
+
+
+def offered() -> list[Any]:
+    """The demo modules of the installed packages."""
+    named = [getattr(config, "demo", "") for config in apps.get_app_configs()]
+    return [import_module(name) for name in named if name]
+
+
+def accounts() -> tuple[dict[str, tuple[str, str, str]], list[str]]:
+    """All staff of the demo, and all accounts without a role."""
+    staff: dict[str, tuple[str, str, str]] = {}
+    residents: dict[str, None] = {}
+    for demo in offered():
+        staff |= demo.STAFF
+        residents |= dict.fromkeys(demo.RESIDENTS)
+    return staff, list(residents)
+
+
+def refuse_real() -> None:
+    """Raise `HoldsRealCases` where the database is somebody's: also before it is migrated.
+
+    Accounts alone are enough, since the demo's have a published password. Where the demo is
+    loaded, visitors may have made some.
+    """
+    if Case._meta.db_table not in connection.introspection.table_names():
+        return
+    if Case.objects.filter(demo=False).exists():
+        raise HoldsRealCases
+    staff, residents = accounts()
+    others = Person.objects.exclude(username__in=[*staff, *residents])
+    if others.exists() and not Case.objects.filter(demo=True).exists():
+        raise HoldsRealCases
+
+
+def load(today: dt.datetime) -> Iterator[str]:
+    """Load every package's demo, yielding what was loaded; does nothing where it is loaded.
+
+    Raises `HoldsRealCases` as `refuse_real` does.
+    """
+    refuse_real()
+    try:
+        for demo in offered():
+            yield from demo.load(today)
+    finally:
+        clock.set_now(None)
+
+
+def street() -> Community:
+    """The sub-district to which all of the demo belongs."""
+    found, _made = Community.objects.get_or_create(
+        code=SUBDISTRICT, defaults={"name": "示范街道", "kind": "subdistrict"}
+    )
+    return found
+
+
+def person(username: str, display_name: str) -> Person:
+    """An account of the demo."""
+    found = Person.objects.filter(username=username).first()
+    if found is None:
+        found = Person.objects.create_user(username, password=PASSWORD, display_name=display_name)
+    return found
+
+
+def serving(staff: Staff, today: dt.datetime) -> dict[str, int]:
+    """The accounts of `staff`, who serve in the sub-district: keys by seat, else by role."""
+    keys = {}
+    since = today.date() - dt.timedelta(days=800)
+    for username, (role, seat, organisation) in staff.items():
+        found = person(username, organisation)
+        Role.objects.get_or_create(
+            person=found,
+            community=street(),
+            role=role,
+            seat=seat,
+            defaults={"since": since, "organisation": organisation},
+        )
+        keys[seat or role] = found.pk
+    return keys
