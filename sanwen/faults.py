@@ -148,7 +148,7 @@ SAID: dict[str, tuple[str, str]] = {
         "the {n} records of case {case} follow one another: none changed, left out or inserted",
     ),
     "disclosures_hold": (
-        "{n} 处公开文字都与记录登记的摘要相符",
+        "{n} 处文字都与记录登记的摘要相符",
         "all {n} disclosures are those that the records name",
     ),
     "signature_holds": (

@@ -18,6 +18,7 @@ from .. import acts, jobs
 from ..models.case import Case
 from ..models.job import DONE, FAILED, Job
 from ..parties import Party
+from ..records import log
 from ..records.trail import archive, make, seal
 from .downloads import Download
 from .viewer import Viewer
@@ -62,6 +63,7 @@ def full_trail(request: HttpRequest, number: str) -> HttpResponseBase:
         acts.perform(case, acts.CASE, "trail.downloaded", party)
     except acts.Refused as refused:
         return _cannot(request, case, str(refused))
+    log.integrate_now()
     case.refresh_from_db(fields=["length", "head"])
     address = _address(request, case)
     if case.length > AT_ONCE:

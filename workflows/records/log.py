@@ -139,6 +139,16 @@ def integrate(limit: int = BATCH) -> int:
         return _integrate(head, _current_key(head.size), limit)
 
 
+def integrate_now() -> None:
+    """Give all waiting records their places without waiting for the sequencer, where this process
+    has the key; for what shall hold the proof of an act just done."""
+    try:
+        while integrate():
+            pass
+    except NoKey:
+        pass
+
+
 def waiting() -> bool:
     """Whether records have no place in the log yet."""
     return Record.objects.filter(log_index=None).exists()

@@ -409,7 +409,9 @@ class TestArchives:
             assert (row.record, row.full, row.archived) == (record, True, True)
             with pikepdf.open(io.BytesIO(held[f"{case.number}-trail-full.pdf"])) as pdf:
                 lines = pdf.attachments["records.jsonl"].get_file().read_bytes().splitlines()
+                proofs = pdf.attachments["proofs.jsonl"].get_file().read_bytes().splitlines()
             assert lines[-1].decode() == record.canonical
+            assert len(proofs) == len(lines)
 
     @pytest.mark.parametrize("kind", ["public", "full"])
     def test_killed_half_way_it_is_made_again_without_doubling(self, town, monkeypatch, kind):

@@ -10,7 +10,7 @@ import hashlib
 import json
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import IO, Any
 
 import pikepdf
@@ -50,29 +50,22 @@ def work(job: Job, told: Told) -> IO[bytes]:
 
 
 def _fill(job: Job, archive: zipfile.ZipFile, told: Told) -> None:
-    numbers: list[str] = job.params["cases"]
-    may = auditors(job.user)
-    asked_by = ""
     inside: list[dict[str, Any]] = []
-    left_out: list[dict[str, str]] = []
-    for done, case in enumerate(_in_order(numbers)):
+    taken, left_out = _noted(job, told)
+    log.integrate_now()
+    for done, number in enumerate(taken):
 
         def heard(percent: int, done: int = done) -> None:
-            told((100 * done + percent) * 98 // (100 * len(numbers)))
+            told((100 * done + percent) * 98 // (100 * len(taken)))
 
         heard(0)
-        party = may.get(case.community_id)
-        asked_by = asked_by or (party.key if party else "")
+        # Read when its turn comes: the work may take minutes.
+        case = Case.objects.select_related("community").get(number=number)
         try:
-            if party is None:
-                raise acts.Refused("wrong_party", _("您已经没有审计这一事项的身份。"))
-            _note(job, case, party)
-            case.refresh_from_db()
             inside.append(_put(archive, case, job.params, heard))
-        except acts.Refused as refused:
-            left_out.append({"case": case.number, "why": str(refused)})
         except press.PressFailed:
-            left_out.append({"case": case.number, "why": _("案卷没有排印成功。")})
+            left_out.append({"case": number, "why": _("案卷没有排印成功。")})
+    asked_by = f"person:{job.user_id}"
     manifest = {
         "v": 1,
         "kind": "full" if job.params["full"] else "public",
@@ -106,10 +99,24 @@ def auditors(user: Any) -> dict[int, Party]:
     }
 
 
-def _in_order(numbers: list[str]) -> Iterator[Case]:
-    """The cases, each read when its turn comes: the work may take minutes."""
-    for number in numbers:
-        yield Case.objects.select_related("community").get(number=number)
+def _noted(job: Job, told: Told) -> tuple[list[str], list[dict[str, str]]]:
+    """Note each case that is taken, all before the first is made: so the log holds also what is
+    noted by then, and a full trail the proof of it. The numbers taken, and what is left out."""
+    may = auditors(job.user)
+    taken: list[str] = []
+    left_out: list[dict[str, str]] = []
+    for number in job.params["cases"]:
+        told(0)
+        case = Case.objects.select_related("community").get(number=number)
+        try:
+            party = may.get(case.community_id)
+            if party is None:
+                raise acts.Refused("wrong_party", _("您已经没有审计这一事项的身份。"))
+            _note(job, case, party)
+            taken.append(number)
+        except acts.Refused as refused:
+            left_out.append({"case": number, "why": str(refused)})
+    return taken, left_out
 
 
 def _note(job: Job, case: Case, party: Party) -> None:
