@@ -722,6 +722,7 @@ def test_the_feedback_book_has_everything_but_the_author(needs):
         ("submitted", None, None),
     ]
     assert set(rows[0]) == {
+        "erased_at",
         "seq",
         "item",
         "stance",

@@ -340,10 +340,15 @@ import trail
 trail.start()
 from workflows.records.trail import make
 make.public(trail.case(), trail.ADDRESS).close()
-print(max(resource.getrusage(who).ru_maxrss for who in (0, -1)) // 1024)
+beside = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+# Not ru_maxrss of its own: that begins with what the process that started this one held.
+own = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(max(int(own), beside) // 1024)
 """
 
 
+@pytest.mark.slow
+@pytest.mark.skipif("SANWEN_DATABASE" in os.environ, reason="memory is the same on every database")
 def test_memory_stays_within_bounds_on_a_long_case(tmp_path):
     """In one shot 2,000 records took 265 MB for pressing alone, without Django and the rest."""
     folder = {"SANWEN_TEST_FOLDER": str(tmp_path), "SANWEN_HOME": str(tmp_path / "alone")}
