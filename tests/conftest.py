@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as trials
 
 from tools import messages
 from workflows import clock
@@ -20,6 +22,10 @@ from workflows import clock
 # Playwright keeps an event loop running in the test's own thread, where Django would then refuse
 # every query. The site's pages are plain functions on threads of their own.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+# How fast a machine thinks of examples says nothing of the code.
+trials.register_profile("sanwen", suppress_health_check=[HealthCheck.too_slow])
+trials.load_profile("sanwen")
 
 MORNING = dt.datetime(2026, 3, 3, 10, 0, tzinfo=clock.SHANGHAI)
 """A Tuesday, an ordinary working day, in office hours."""
