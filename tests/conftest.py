@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import glob
 import ipaddress
@@ -60,6 +61,23 @@ def frozen() -> Iterator[Callable[[dt.datetime], None]]:
     """Time stands at `MORNING`; call the fixture's value with a moment to move it."""
     with clock.at(MORNING):
         yield clock.set_now
+
+
+# --- event loops
+
+
+@pytest.fixture(autouse=True)
+def _no_loop_left_by_a_browser(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Playwright's event loop stays in this thread after a browser test; other tests see none.
+
+    So that what starts a loop of its own (a signature, an ASGI request) does as it does in use.
+    """
+    loop = None if "browser" in request.keywords else asyncio._get_running_loop()
+    if loop is not None:
+        asyncio._set_running_loop(None)
+    yield
+    if loop is not None:
+        asyncio._set_running_loop(loop)
 
 
 # --- network

@@ -7,7 +7,6 @@ import datetime as dt
 import json
 import signal
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -313,9 +312,7 @@ def ask(app: LogFirst, path: str) -> tuple[int, bytes, dict[bytes, bytes]]:
         scope = {"type": "http", "method": "GET", "path": path, "headers": []}
         await app(scope, None, send)
 
-    # On a thread of its own: a browser test before this one leaves its event loop running here.
-    with ThreadPoolExecutor(1) as apart:
-        apart.submit(asyncio.run, run()).result()
+    asyncio.run(run())
     return sent[0]["status"], sent[1]["body"], dict(sent[0]["headers"])
 
 
