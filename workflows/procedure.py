@@ -73,6 +73,9 @@ class Procedure(Flow):
     """Whether its cases come up on the home page; not where each is one person's own matter."""
     links: ClassVar[tuple[tuple[Words, str], ...]] = ()
     """Further public pages: their words and addresses, shown on the procedure's own page."""
+    entrances: ClassVar[tuple[tuple[Words, str], ...]] = ()
+    """Where anybody may come in without an account: words and addresses, shown on the home page;
+    the first also in the navigation."""
     inside_template: ClassVar[str] = ""
     """Shows what `inside` has found."""
 
@@ -186,6 +189,11 @@ def catalogue(on: dt.date) -> list[type[Procedure]]:
     codes = sorted({code for code, _version in _declared})
     found = [current(code, on) for code in codes if _in_force(code, on)]
     return [procedure for procedure in found if procedure.listed]
+
+
+def entrances(on: dt.date) -> list[tuple[str, tuple[tuple[Words, str], ...]]]:
+    """By the procedures' codes: where anybody may come in."""
+    return [(each.code, each.entrances) for each in catalogue(on) if each.entrances]
 
 
 def unfeatured() -> list[str]:

@@ -10,6 +10,7 @@ class AppealsConfig(AppConfig):
     name = "processes.appeals"
     label = "appeals"
     verbose_name = _("群众诉求")
+    demo = "processes.appeals.demo"
 
     def ready(self) -> None:
         """Declare the procedure."""

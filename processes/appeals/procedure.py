@@ -19,7 +19,8 @@ from workflows.steps.handling import Handling
 from workflows.steps.task import Task
 from workflows.terms import WorkingDays
 
-from . import forms, links, reading, rules
+from . import forms, reading, rules
+from .links import CaseActs
 from .models import Appeal
 
 OFFICE = ("office",)
@@ -44,13 +45,16 @@ class Appeals(Procedure):
     code, version, number_prefix = "appeals", "2026.1", "APPL"
     title = fixed_title = _("群众诉求")
     summary = _("随时提，不用账号：即时受理、分类转办、限时答复、全程督办、跟踪问效。")
+    featured = False
+    entrances = ((_("提诉求"), "/appeals/new/"), (_("公开的诉求"), "/appeals/"))
+    links = ((_("公开列表和各单位办理情况"), "/appeals/"),)
     opened_by = AUTHOR
     opener_only = AUTHOR
     overseers = OFFICE
     community_kinds = ("estate", "subdistrict")
     opens_with = ("submit", "task.done")
     inside_template = "appeals/inside.html"
-    _case_acts = links.CaseActs()
+    _case_acts = CaseActs()
 
     opening = Opening().Next(this.submit)
 

@@ -9,12 +9,15 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from workflows import clock
+from workflows.procedure import entrances
+
 from .middleware import NEIGHBOURS, served
 
 
 def people(request: HttpRequest) -> dict[str, Any]:
-    """`serves`: whether the reader serves in a role; `audits`: whether as an auditor. Asked only
-    where a page uses them, and once."""
+    """`serves`: whether the reader serves in a role; `audits`: whether as an auditor; asked only
+    where a page uses them, and once. `entrances`: where anybody may come in."""
     user = getattr(request, "user", None)
 
     @cache
@@ -24,6 +27,7 @@ def people(request: HttpRequest) -> dict[str, Any]:
     return {
         "serves": SimpleLazyObject(lambda: bool(roles() - NEIGHBOURS)),
         "audits": SimpleLazyObject(lambda: "auditor" in roles()),
+        "entrances": entrances(clock.today()),
         "demo": settings.DEMO,
         "supervision_contact": settings.SANWEN_SUPERVISION_CONTACT,
     }

@@ -132,3 +132,14 @@ def test_what_an_author_said_is_erased_with_the_author(town, django_user_model):
     assert (held.text, held.name, held.phone) == ("", "", "")
     assert not Disclosure.objects.filter(record__case=case, record__trace__user=person).exists()
     assert records.first_fault(case) is None
+
+
+def test_anybody_finds_the_way_in_from_the_home_page(town, client):
+    page = client.get("/").content.decode()
+    assert page.count('href="/appeals/new/"') == 2  # in the navigation and as a button
+    assert 'href="/appeals/"' in page
+    entry = client.get("/appeals/new/").content.decode()
+    assert 'href="/appeals/new/" aria-current="page"' in entry
+    assert 'href="/appeals/"' in client.get("/procedures/appeals/").content.decode()
+    town.submit()
+    assert "APPL-2026-0001" not in client.get("/").content.decode()  # no crowd on the home page
