@@ -10,6 +10,7 @@ class PublicPostsConfig(AppConfig):
     name = "processes.public_posts"
     label = "public_posts"
     verbose_name = _("城乡公益性岗位")
+    demo = "processes.public_posts.demo"
 
     def ready(self) -> None:
         """Declare the procedure."""

@@ -99,8 +99,13 @@ def identity_fits(number: str, born: dt.date) -> bool:
     """Whether a citizen's identity number is sound (GB 11643-1999) and says that birth date."""
     if not re.fullmatch(r"[1-9][0-9]{16}[0-9X]", number):
         return False
-    total = sum(int(digit) * (2 ** (17 - at) % 11) for at, digit in enumerate(number[:17]))
-    return "10X98765432"[total % 11] == number[17] and number[6:14] == f"{born:%Y%m%d}"
+    return check_digit(number[:17]) == number[17] and number[6:14] == f"{born:%Y%m%d}"
+
+
+def check_digit(head: str) -> str:
+    """The last sign of an identity number, from its first seventeen digits (GB 11643-1999)."""
+    total = sum(int(digit) * (2 ** (17 - at) % 11) for at, digit in enumerate(head))
+    return "10X98765432"[total % 11]
 
 
 def quorate(present: int, invited: int) -> bool:
