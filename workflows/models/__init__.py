@@ -12,7 +12,7 @@ from .record import Alias, Attachment, Disclosure, Record, Refusal, Trace
 from ..steps.ballot import BallotPaper, BallotQuestion, ResultObjection, RollRow, RollWay
 from ..steps.consultation import HouseholdReturn, Opinion, Reply, SurveyAnswer
 from ..steps.ledger import LedgerEntry, LedgerMove
-from ..steps.meeting import MeetingSession, SignUp
+from ..steps.meeting import MeetingSession, SignIn, SignUp
 from ..steps.panel import Recusal, Seat, Signature
 from ..steps.publicity import Objection, Posting
 from ..steps.selection import Candidate, Mark
@@ -51,6 +51,7 @@ __all__ = [
     "RollRow",
     "RollWay",
     "Seat",
+    "SignIn",
     "SignUp",
     "Signature",
     "StepRun",

@@ -9,6 +9,7 @@ from . import (
     desk,
     feeds,
     log,
+    meetings,
     moderation,
     open_data,
     receipts,
@@ -46,6 +47,12 @@ urlpatterns = [
         "cases/<str:number>/records/<int:seq>/copy.json", receipts.record_file, name="record_file"
     ),
     path("cases/<str:number>/steps/<int:run_id>/", views.step_detail, name="step"),
+    path(
+        "cases/<str:number>/steps/<int:run_id>/sessions/<int:pk>/sign-in.pdf",
+        meetings.sheet,
+        name="sign_in_sheet",
+    ),
+    path("m/<str:code>/", meetings.door, name="door"),
     path("cases/<str:number>/do/<slug:step>/<str:act>/", desk.act, name="act"),
     path("cases/<str:number>/done/<int:seq>/", desk.act_done, name="done"),
     path("procedures/", views.procedure_list, name="procedures"),

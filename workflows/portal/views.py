@@ -120,6 +120,7 @@ def step_detail(request: HttpRequest, number: str, run_id: int) -> HttpResponse:
             answers=bool(viewer.roles.intersection(step.by)),
             desk=step.desk(run, viewer.roles, request.GET) if handles else {},
             buttons=viewer.buttons(run, step),
+            mine=step.mine(run, viewer.parties) if viewer.parties else {},
             unmet=step.unmet(run) if run.is_open else [],
             state=readers._run_state(case, run),
             days_left=readers.days_left(run, clock.today()),

@@ -192,6 +192,8 @@ HERE: dict[tuple[str, str], Words] = {
     ("entry.added", "area"): _("方面"),
     ("household.visited", "on"): _("走访日期"),
     ("meeting.called", "places"): _("名额"),
+    ("meeting.signed_up", "waiting"): _("候补"),
+    ("signup.cancelled", "moved_up"): _("有人递补"),
     ("step.opened", "places"): _("张贴处数"),
     ("step.completed", "objections"): _("异议"),
     ("step.completed", "opinions"): _("意见"),

@@ -381,6 +381,10 @@ class Step(Node):
         """What the public page of a run shows; a constant number of queries."""
         return {}
 
+    def mine(self, run: StepRun, parties: Sequence[Party]) -> dict[str, Any]:
+        """What the page of a run shows of those `parties` to themselves alone."""
+        return {}
+
     @property
     def desk_roles(self) -> Roles:
         """Who sees the working part of the step's page."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField, transition
@@ -18,16 +19,28 @@ from .. import terms
 from ..acts import Act, Written
 from ..models.case import StepRun
 from ..models.record import Record
+from ..parties import Party
 from ..uploads import UploadField
 from .base import ActForm, ActSpec, Step, Words, act, counted_by_run, refuse
 from .opinion import PublicText
+
+EARLY = dt.timedelta(hours=1)
+"""How long before a session begins one may sign in at its door."""
+SIGNS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+"""Digits and letters that nobody mixes up on paper."""
+
+
+def draw_door() -> str:
+    """The code on a session's door: 49 bits, unguessable within the hours that it holds."""
+    return "".join(secrets.choice(SIGNS) for _sign in range(10))
 
 
 class MeetingSession(models.Model):
     """One session that was called (场次). Changes only through `acts.perform`.
 
     Life: called → held → minuted, or called → cancelled with a reason. `places` is the most who may
-    sign up; null: as many as like. `minutes` are public.
+    sign up; null: as many as like. `minutes` are public. `door` is the code on the paper at the
+    door, by which those who are there sign in.
     """
 
     run = models.ForeignKey(StepRun, on_delete=models.PROTECT, related_name="sessions")
@@ -41,6 +54,7 @@ class MeetingSession(models.Model):
     attendance = models.PositiveIntegerField(_("到会人数"), null=True)
     minutes = models.TextField(_("会议记录"), blank=True)
     reason = models.CharField(_("取消原因"), max_length=300, blank=True)
+    door = models.CharField(max_length=10, unique=True, default=draw_door)
 
     class Meta:
         ordering: ClassVar = ["starts_at", "pk"]
@@ -48,6 +62,17 @@ class MeetingSession(models.Model):
 
     def __str__(self) -> str:
         return f"session {self.pk} on {self.starts_at:%Y-%m-%d}"
+
+    @property
+    def door_opens(self) -> dt.datetime:
+        """From when on one may sign in."""
+        return self.starts_at - EARLY
+
+    def door_is_open(self, at: dt.datetime) -> bool:
+        """Whether those who are there may sign in: until it is registered as held, at the latest
+        until the end of its day."""
+        last = timezone.localtime(self.starts_at).date()
+        return self.life == "called" and self.door_opens <= at and timezone.localdate(at) <= last
 
     @transition(field=life, source="called", target="held")
     def hold(self) -> None:
@@ -103,6 +128,29 @@ class SignUp(models.Model):
         """The person does not come."""
 
 
+class SignIn(models.Model):
+    """That someone was there (签到), by the door's code. Changes only through `acts.perform`."""
+
+    kept_while_open: ClassVar = True
+
+    session = models.ForeignKey(MeetingSession, on_delete=models.PROTECT, related_name="sign_ins")
+    record = models.ForeignKey(Record, on_delete=models.PROTECT, null=True, related_name="+")
+    party_key = models.CharField(max_length=60)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    created = models.DateTimeField(_("签到时间"))
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["session", "party_key"], name="one_sign_in_a_party")
+        ]
+
+    def __str__(self) -> str:
+        return f"sign-in {self.pk}"
+
+
 # --- forms -------------------------------------------------------------------------------------
 
 
@@ -140,20 +188,79 @@ class SessionForm(ActForm):
     """One of the sessions of this step, in a life that fits the act."""
 
     lives: ClassVar[tuple[str, ...]] = ("called",)
-    session = forms.ModelChoiceField(label=_("场次"), queryset=MeetingSession.objects.none())
+    session = forms.ModelChoiceField(
+        label=_("场次"),
+        queryset=MeetingSession.objects.none(),
+        error_messages={"invalid_choice": _("没有可以这样办理的场次，请重新选择。")},
+    )
 
     def setup(self) -> None:
         """The sessions to choose from."""
-        found = MeetingSession.objects.filter(run=self.act.run, life__in=self.lives)
-        self.fields["session"].queryset = found  # type: ignore[attr-defined]
-        self.fields["session"].label_from_instance = session_words  # type: ignore[attr-defined]
+        choice: Any = self.fields["session"]
+        choice.queryset = self.sessions(
+            MeetingSession.objects.filter(run=self.act.run, life__in=self.lives)
+        )
+        choice.label_from_instance = session_words
+
+    def sessions(self, found: QuerySet[MeetingSession]) -> QuerySet[MeetingSession]:
+        """Those that fit the act, with what their words need."""
+        return found
+
+
+class SignUpForm(SessionForm):
+    """A session that one wants to come to; it says how many places are left."""
+
+    def sessions(self, found: QuerySet[MeetingSession]) -> QuerySet[MeetingSession]:
+        """With how many are coming."""
+        return found.annotate(coming=Count("sign_ups", filter=Q(sign_ups__life="coming")))
+
+
+class MineForm(SessionForm):
+    """A session that one has signed up for."""
+
+    def sessions(self, found: QuerySet[MeetingSession]) -> QuerySet[MeetingSession]:
+        """Those of the party."""
+        mine = SignUp.objects.filter(session=OuterRef("pk"), party_key=self.act.party.key)
+        return found.filter(Exists(mine.exclude(life="cancelled")))
+
+
+class SignInForm(ActForm):
+    """The code at the door."""
+
+    door = forms.CharField(max_length=10, widget=forms.HiddenInput)
+
+    def clean_door(self) -> MeetingSession:
+        """The session of that door, while one may sign in."""
+        door = self.cleaned_data["door"].upper()
+        session = MeetingSession.objects.filter(run=self.act.run, door=door).first()
+        if session is None:
+            raise forms.ValidationError(_("没有这个签到码，请重新扫码。"))
+        return session
 
 
 class HeldForm(SessionForm):
     """How many came, with photos."""
 
-    attendance = forms.IntegerField(label=_("到会人数"), min_value=0, max_value=100_000)
+    attendance = forms.IntegerField(
+        label=_("到会人数"),
+        min_value=0,
+        max_value=100_000,
+        help_text=_("扫码签到的和在纸质签到表上签名的，合计人数。"),
+    )
     photos = UploadField(label=_("现场照片"), required=False, public=True, pictures_only=True)
+
+    def clean(self) -> dict[str, Any]:
+        """No fewer came than signed in."""
+        data = self.cleaned_data
+        session, came = data.get("session"), data.get("attendance")
+        if session is not None and came is not None:
+            signed_in = session.sign_ins.count()
+            if came < signed_in:
+                self.add_error(
+                    "attendance",
+                    _("扫码签到的已有%(n)s人，到会人数不能少于这个数。") % {"n": signed_in},
+                )
+        return data
 
 
 class MinutesForm(SessionForm):
@@ -171,8 +278,14 @@ class CancelForm(SessionForm):
 
 
 def session_words(session: MeetingSession) -> str:
-    """A session as people tell it apart."""
-    return f"{timezone.localtime(session.starts_at):%Y-%m-%d %H:%M} {session.place}"
+    """A session as people tell it apart; with the places left where `coming` was counted."""
+    words = f"{timezone.localtime(session.starts_at):%Y-%m-%d %H:%M} {session.place}"
+    coming = getattr(session, "coming", None)
+    if coming is None or session.places is None:
+        return words
+    if coming >= session.places:
+        return _("%(session)s（名额已满，可以候补）") % {"session": words}
+    return _("%(session)s（还有%(n)s个名额）") % {"session": words, "n": session.places - coming}
 
 
 # --- the node ----------------------------------------------------------------------------------
@@ -235,7 +348,7 @@ class Meeting(Step):
             body["places"] = session.places
         return Written(body, fact=session)
 
-    @act("meeting.signed_up", title=_("预约参会"), by="participants", form=SessionForm)
+    @act("meeting.signed_up", title=_("预约参会"), by="participants", form=SignUpForm)
     def sign_up(self, doing: Act) -> Written:
         """Say that one comes; beyond the places one waits for one to fall free."""
         session: MeetingSession = doing.data["session"]
@@ -256,9 +369,7 @@ class Meeting(Step):
         )
         return Written({"session": _seq(session), "waiting": full}, fact=row)
 
-    @act(
-        "signup.cancelled", title=_("取消预约"), by="participants", form=SessionForm, optional=True
-    )
+    @act("signup.cancelled", title=_("取消预约"), by="participants", form=MineForm, optional=True)
     def cancel_sign_up(self, doing: Act) -> Written:
         """Say that one does not come; the first who waits moves up."""
         session: MeetingSession = doing.data["session"]
@@ -277,6 +388,24 @@ class Meeting(Step):
             waiting.move_up()
             waiting.save()
         return Written({"session": _seq(session), "moved_up": free and waiting is not None})
+
+    @act("meeting.signed_in", title=_("签到"), by="participants", form=SignInForm, page=False)
+    def sign_in(self, doing: Act) -> Written:
+        """Say at the door that one is there."""
+        session: MeetingSession = doing.data["door"]
+        if not session.door_is_open(doing.at):
+            early = session.life == "called" and doing.at < session.door_opens
+            words = _("还没有到签到时间。") if early else _("本场签到已经结束。")
+            raise refuse(words, field="door", code="early" if early else "late")
+        if SignIn.objects.filter(session=session, party_key=doing.party.key).exists():
+            raise refuse(_("您已经签到了。"), field="door", code="duplicate")
+        row = SignIn(
+            session=session,
+            party_key=doing.party.key,
+            user_id=doing.party.user_id,
+            created=doing.at,
+        )
+        return Written({"session": _seq(session)}, fact=row)
 
     @act("meeting.held", title=_("登记召开情况"), by="by", form=HeldForm)
     def hold(self, doing: Act) -> Written:
@@ -337,14 +466,20 @@ class Meeting(Step):
 
     def page(self, run: StepRun) -> dict[str, Any]:
         """The sessions with their sign-ups in numbers; one query."""
-        coming = Count("sign_ups", filter=Q(sign_ups__life="coming"))
-        waiting = Count("sign_ups", filter=Q(sign_ups__life="waiting"))
+        coming = Count("sign_ups", filter=Q(sign_ups__life="coming"), distinct=True)
+        waiting = Count("sign_ups", filter=Q(sign_ups__life="waiting"), distinct=True)
         return {
             "sessions": MeetingSession.objects.filter(run=run)
             .select_related("record")
-            .annotate(coming=coming, waiting=waiting)
+            .annotate(coming=coming, waiting=waiting, signed_in=Count("sign_ins", distinct=True))
             .order_by("starts_at", "pk")
         }
+
+    def mine(self, run: StepRun, parties: Sequence[Party]) -> dict[str, Any]:
+        """What they signed up for, by session: `coming` or `waiting`."""
+        keys = {party.key for party in parties if party.role in self.participants}
+        rows = SignUp.objects.filter(session__run=run, party_key__in=keys)
+        return {"lives": dict(rows.exclude(life="cancelled").values_list("session", "life"))}
 
 
 def _seq(session: MeetingSession) -> int:
