@@ -6,6 +6,7 @@ This is the only place that reads the environment.
 from pathlib import Path
 
 import environ
+import viewflow
 from csp.constants import NONE, SELF
 
 env = environ.Env()
@@ -100,7 +101,13 @@ TEMPLATES = [
                 "processes.community.context.people",
             ],
         },
-    }
+    },
+    {
+        # Only what we have no page of that name for: viewflow's own drawing and BPMN.
+        "NAME": "viewflow",
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [Path(viewflow.__file__).parent / "templates"],
+    },
 ]
 
 # --- database: SQLite in WAL mode, or PostgreSQL by SANWEN_DATABASE=postgres://…

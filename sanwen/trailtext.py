@@ -6,7 +6,8 @@ The trail holds exactly these lines, so that anyone can make them again from the
 The word table is one JSON object. ``labels`` holds the printed phrases with their placeholders,
 ``acts``, ``roles``, ``fields`` (also by act: ``entry.added/area``), ``values`` and ``terms`` the
 words for codes, ``steps`` by step its ``title``, ``acts``, ``fields`` (in the order in which they
-are printed), ``codes`` and ``outcomes``. A code without words is printed as it is.
+are printed), ``codes`` and ``outcomes``, and ``labels``: its own words for fields, which go before
+all others. A code without words is printed as it is.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ def _body(
     order = {name: at for at, name in enumerate(step.get("fields", ()))}
     for name in sorted(body, key=lambda name: (order.get(name, len(order)), name)):
         value = _shown(name, body[name], step, words)
-        label = words["fields"].get(f"{act}/{name}") or _label(name, step, words)
+        own = step.get("labels", _NONE).get(name)
+        label = own or words["fields"].get(f"{act}/{name}") or _label(name, step, words)
         yield from _pair(label, value, words["labels"])
 
 
@@ -104,6 +106,8 @@ def _label(name: str, step: Mapping[str, Any], words: WordTable) -> str:
     at, dot, last = name.rpartition(".")
     if dot and at in words["steps"]:  # a parameter of a step: ask_needs.term
         return f"{words['steps'][at]['title']} {_label(last, step, words)}"
+    if name in step.get("labels", _NONE):
+        return str(step["labels"][name])
     own = step.get("fields", _NONE).get(name) or step.get("codes", _NONE).get(name)
     return str(words["fields"].get(name) or own or words["values"].get(name) or name)
 

@@ -14,10 +14,61 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from django.conf import settings
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
     from .counting import RollUnit
     from .models import Community
+    from .steps.base import Words
+
+_titles: dict[str, Words] = {}
+_own: set[str] = set()
+
+
+def name_roles(titles: Mapping[str, Words], *, own: bool = False) -> None:
+    """Say what people read for roles, by code; whoever brings a role along names it, once.
+
+    `own`: in these people act for themselves, so that their words and files are theirs and go when
+    they ask for it; nobody is appointed to one. Raises TypeError where a role has a name already.
+    """
+    named = _titles.keys() & titles.keys()
+    if named:
+        raise TypeError(f"named twice: {sorted(named)}")
+    _titles.update(titles)
+    if own:
+        _own.update(titles)
+
+
+def role_titles() -> dict[str, Words]:
+    """What people read for every role that has a name."""
+    return dict(_titles)
+
+
+def role_title(role: str) -> Words:
+    """What people read for a role; its code where nobody has named it."""
+    return _titles.get(role, role)
+
+
+def own_roles() -> frozenset[str]:
+    """The roles in which people act for themselves."""
+    return frozenset(_own)
+
+
+def appointed_roles() -> list[tuple[str, Words]]:
+    """The roles that somebody is given: all but the clock's and those that are people's own."""
+    return [(code, title) for code, title in _titles.items() if code not in {"clock", *_own}]
+
+
+# What the engine itself asks for, whatever is declared: who opens by default, audits, protects.
+name_roles(
+    {
+        "clock": _("系统计时"),
+        "office": _("街道办事处"),
+        "auditor": _("审计监督"),
+        "moderator": _("信息审核"),
+        "admin": _("系统管理"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +115,12 @@ class Member:
 
 class Directory(Protocol):
     """What the engine asks about people and places. One implementation per deployment."""
+
+    typists: Sequence[str]
+    """The roles that may type in what others have signed on paper."""
+    on_paper: Sequence[str]
+    """The roles that may hand in a signed form instead; where an act admits several, the first of
+    them is meant."""
 
     def parties_of(self, user: Any, community: Community, at: dt.datetime) -> Sequence[Party]:
         """Every capacity in which `user` may act in `community` at that moment."""

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from viewflow import this
 
 from workflows.models import Attachment, Case
+from workflows.parties import name_roles
 from workflows.procedure import Procedure
 from workflows.steps.base import Closing, Opening
 from workflows.steps.handling import Handling
@@ -26,6 +27,8 @@ from .models import Appeal
 OFFICE = ("office",)
 AUTHOR = ("anyone",)
 UNIT = ("handler",)
+name_roles({"anyone": _("诉求人")}, own=True)
+name_roles({"handler": _("承办单位"), "overseer": _("督办机构")})
 
 
 def units(case: Case) -> Sequence[str]:

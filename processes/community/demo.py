@@ -9,7 +9,7 @@ of it is plainly demo data and goes through the one door, with the clock set bac
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -19,7 +19,7 @@ from django.db import connection
 from workflows import clock
 from workflows.models import Case, Community
 
-from .models import Person, Role
+from .models import HouseholdMember, Person, Role, active
 
 PASSWORD = "sanwen-demo"  # noqa: S105 - published; the demo has nothing to protect
 SUBDISTRICT = "demo-street"
@@ -90,6 +90,25 @@ def person(username: str, display_name: str) -> Person:
     if found is None:
         found = Person.objects.create_user(username, password=PASSWORD, display_name=display_name)
     return found
+
+
+def homes(usernames: Iterable[str]) -> dict[str, list[str]]:
+    """Where accounts live now, by username: ``1号楼1单元101室, 示范一村、示范二村``; one query."""
+    members = (
+        HouseholdMember.objects.filter(active(clock.today()), person__username__in=usernames)
+        .select_related("person", "household__unit__stairwell__building__estate__community")
+        .order_by("household__unit__stairwell__building__estate__community__code", "pk")
+    )
+    estates: dict[str, dict[str, dict[str, None]]] = {}
+    for member in members:
+        unit = member.household.unit
+        rooms = estates.setdefault(member.person.username, {})
+        name = unit.stairwell.building.estate.community.name
+        rooms.setdefault(unit.label, {})[name] = None
+    return {
+        username: [f"{room}, {'、'.join(names)}" for room, names in rooms.items()]
+        for username, rooms in estates.items()
+    }
 
 
 def serving(staff: Staff, today: dt.datetime) -> dict[str, int]:

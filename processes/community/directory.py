@@ -87,6 +87,9 @@ def _day(at: dt.datetime) -> dt.date:
 class CommunityDirectory:
     """Parties by roles with dates and by claimed households; see `workflows.parties.Directory`."""
 
+    typists = TYPISTS
+    on_paper = RESIDENTS
+
     def parties_of(self, user: Any, community: Community, at: dt.datetime) -> Sequence[Party]:
         """Staff roles first, then the households that the account speaks for.
 

@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from workflows.models import Community
+from workflows.parties import appointed_roles
 
 from .masking import mask_room
 
@@ -279,28 +280,9 @@ class Role(models.Model):
     `organisation` names the employer where neither is on file.
     """
 
-    ROLES: ClassVar = [
-        ("office", _("街道办事处")),
-        ("residents_committee", _("居民委员会")),
-        ("owners_committee", _("业主委员会")),
-        ("office_head", _("机构负责人")),
-        ("checker", _("复核人员")),
-        ("handler", _("承办单位")),
-        ("overseer", _("督办机构")),
-        ("reviewer", _("联合审查单位")),
-        ("designer", _("设计单位")),
-        ("contractor", _("施工单位")),
-        ("supervisor", _("监理单位")),
-        ("resident_supervisor", _("工程监督员")),
-        ("residents_representative", _("居民代表")),
-        ("auditor", _("审计监督")),
-        ("moderator", _("信息审核")),
-        ("admin", _("系统管理")),
-    ]
-
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="roles")
     community = models.ForeignKey(Community, on_delete=models.CASCADE, related_name="roles")
-    role = models.CharField(_("身份"), max_length=40, choices=ROLES)
+    role = models.CharField(_("身份"), max_length=40, choices=appointed_roles)
     seat = models.CharField(_("席位"), max_length=40, blank=True)
     organisation = models.CharField(_("单位"), max_length=80, blank=True)
     office = models.ForeignKey(

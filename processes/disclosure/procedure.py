@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from viewflow import this
 
 from workflows.models import Attachment, Case
+from workflows.parties import name_roles
 from workflows.procedure import Procedure
 from workflows.steps.base import Closing, Opening
 from workflows.steps.ledger import Ledger
@@ -23,6 +24,7 @@ from . import clocks, consulting, forms, reading, remedies, rules
 
 OFFICE = ("office",)
 EITHER = ("applicant", "office")  # article 29: the office fills in for who cannot write
+name_roles({"office_head": _("机构负责人"), "checker": _("复核人员")})
 WITHIN_REPLY: dict[str, Any] = {"term": rules.REPLY, "deadline": clocks.reply}
 
 

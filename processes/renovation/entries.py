@@ -194,6 +194,7 @@ PAYMENT = EntryKind(
     form=PaymentForm,
     start="paid",
     states={"paid": _("已支付")},
+    labels={"payee": _("收款方")},
 )
 CHANGE = EntryKind(
     "change",
@@ -223,6 +224,7 @@ FINDING = EntryKind(
         Move("again", _("复查不合格"), "fixed", "found", WATCHERS),
     ),
     waiting=frozenset({"found", "fixed"}),
+    labels={"area": _("方面")},
 )
 
 
@@ -287,6 +289,7 @@ WARRANTY = EntryKind(
     waiting=frozenset({"running", "inspected"}),
     ends=lambda entry: dt.date.fromisoformat(entry.public["until"]),
     ended="ended",
+    labels={"until": _("保修至")},
 )
 REPAIR = EntryKind(
     "repair",

@@ -10,6 +10,7 @@ from fractions import Fraction
 from django.utils.translation import gettext_lazy as _
 from viewflow import this
 
+from workflows.parties import name_roles
 from workflows.procedure import Procedure
 from workflows.steps.base import Closing, Meet, Opening, Together
 from workflows.steps.children import Children, LotSpec
@@ -27,6 +28,15 @@ from . import entries, forms, rules
 OFFICE = ("office",)
 COMMITTEE = ("residents_committee", "office")
 RESIDENTS = ("household", "owner")
+name_roles(
+    {
+        "reviewer": _("审查部门"),
+        "designer": _("设计单位"),
+        "contractor": _("施工单位"),
+        "supervisor": _("监理单位"),
+        "resident_supervisor": _("工程监督员"),
+    }
+)
 
 
 class Renovation(Procedure):

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from viewflow import this
 
 from workflows.law import ByLaw
+from workflows.parties import name_roles
 from workflows.procedure import Procedure
 from workflows.steps.base import Closing, Opening
 from workflows.steps.publicity import Publicity
@@ -16,6 +17,9 @@ from . import forms
 
 OFFICE = ("office",)
 ANYONE = ("household", "owner", "bidder", "office")  # the office enters what bidders hand in
+
+
+name_roles({"bidder": _("投标人")}, own=True)
 
 
 class Tender(Procedure):

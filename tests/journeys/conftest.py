@@ -16,7 +16,7 @@ from processes.community.models import Estate, Household, HouseholdMember, Perso
 from processes.community.roll_preview import preview
 from workflows import calendars, clock
 from workflows.models import Community
-from workflows.parties import directory
+from workflows.parties import appointed_roles, directory
 
 from .walker import Walker
 
@@ -62,7 +62,7 @@ def town(transactional_db, settings) -> Iterator[Town]:
     )
     estate = Estate.objects.create(community=community)
     found = Town(community)
-    for role, _title in Role.ROLES:
+    for role, _title in appointed_roles():
         if role != "reviewer":
             found.staff[role] = _serve(role, street, role)
     for seat in SEATS:

@@ -14,6 +14,9 @@ from workflows.parties import Member, Party
 class SandboxDirectory:
     """Everyone holds what they claim, unless their key stands in `denied`."""
 
+    typists = ("residents_committee", "office")
+    on_paper = ("household", "owner")
+
     denied: set[str] = set()
     groups: dict[str, list[Member]] = defaultdict(list)
     rolls: dict[str, list[Any]] = defaultdict(list)

@@ -74,6 +74,15 @@ def test_fields_stand_in_the_order_of_the_form_and_codes_in_words():
     assert lines[2:-1] == ["态度：需要", "项目：屋面", "金额：1,234.50", "unheard_of：x"]
 
 
+def test_a_steps_own_words_for_fields_go_first():
+    step = {**WORDS["steps"]["ask"], "labels": {"area": "方面", "text": "说明"}}
+    words = {**WORDS, "steps": {"ask": step}}
+    body = {"area": "roof", "rows": [{"area": "roof"}]}
+    lines = trailtext.lines(record(body), (), words)
+    assert lines[2:-1] == ["方面：屋面", "rows：方面：屋面"]
+    assert said({"area": "roof"})[2] == "面积：屋面"
+
+
 def test_numbers_keep_their_unit():
     line = {"code": "quorum", "unit": "area", "part": 100, "met": True}
     assert said({"area": 198400})[2] == "面积：1,984.00平方米"

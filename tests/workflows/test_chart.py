@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from pathlib import Path
 
 import pytest
-import viewflow
 from django.utils import translation
 from viewflow.workflow import chart as layout
 
@@ -38,14 +36,6 @@ def test_the_tests_own_procedures_are_among_them():
     assert modules >= {module.__name__ for module in OURS}
 
 
-@pytest.fixture
-def viewflows_templates(settings):
-    """viewflow's own drawings; our pages draw without inline styles instead."""
-    folder = Path(viewflow.__file__).parent / "templates"
-    (engine,) = settings.TEMPLATES
-    settings.TEMPLATES = [{**engine, "DIRS": [*engine["DIRS"], folder]}]
-
-
 def test_the_renovation_uses_every_step_of_the_library():
     kinds = {type(step) for step in Renovation.steps()}
     assert kinds >= set(LIBRARY)
@@ -71,13 +61,15 @@ def test_our_diagram_has_every_node_and_every_outcome(declared):
 
 
 @drawn
-def test_viewflows_chart_draws_it(declared, viewflows_templates):
-    assert ET.fromstring(layout.grid_to_svg(layout.calc_layout_data(declared))).tag == f"{SVG}svg"
+def test_viewflows_chart_draws_it(declared):
+    tree = ET.fromstring(chart.drawing(declared))
+    assert tree.tag == f"{SVG}svg"
+    assert len(tree.findall(f"{SVG}g")) == len(declared._nodes_by_name)
 
 
 @drawn
-def test_it_is_exported_as_bpmn(declared, viewflows_templates):
-    tree = ET.fromstring(layout.grid_to_bpmn(layout.calc_layout_data(declared)))
+def test_it_is_exported_as_bpmn(declared):
+    tree = ET.fromstring(chart.bpmn(declared))
     (process,) = tree.iter(f"{BPMN}process")
     steps = [node for node in declared._nodes_by_name.values() if isinstance(node, Step)]
     tasks = list(process.iter(f"{BPMN}userTask"))
@@ -87,3 +79,33 @@ def test_it_is_exported_as_bpmn(declared, viewflows_templates):
     assert len(flows) == sum(len(list(n._outgoing())) for n in declared._nodes_by_name.values())
     for flow in flows:
         assert {flow.get("sourceRef"), flow.get("targetRef")} <= known
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("name", "kind", "root"),
+    [
+        ("chart.svg", "image/svg+xml", f"{SVG}svg"),
+        ("bpmn.xml", "application/xml", f"{BPMN}definitions"),
+    ],
+)
+def test_both_are_downloads_linked_on_the_procedures_page(client, name, kind, root):
+    address = f"/procedures/renovation/{name}"
+    assert f'href="{address}"' in client.get("/procedures/renovation/").content.decode()
+    answer = client.get(address)
+    assert answer.headers["Content-Type"] == kind
+    assert "renovation-" in answer.headers["Content-Disposition"]
+    assert ET.fromstring(answer.content).tag == root
+    if name == "chart.svg":  # it has a style sheet of its own, and nothing else may happen in it
+        policy = answer.headers["Content-Security-Policy"]
+        assert policy == "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+    again = client.get(address, headers={"if-none-match": answer.headers["ETag"]})
+    assert again.status_code == 304
+    english = client.get(
+        address, headers={"if-none-match": answer.headers["ETag"], "accept-language": "en"}
+    )
+    assert english.status_code == 200
+    assert english.content != answer.content
+    assert client.get(f"{address}?version=2026.1").content == answer.content
+    for missing in (f"{address}?version=1999", f"/procedures/none/{name}"):
+        assert client.get(missing).status_code == 404

@@ -29,6 +29,16 @@ def _grid(procedure: type[Procedure], language: str | None) -> Any:
     return _grids[key]
 
 
+def drawing(procedure: type[Procedure]) -> str:
+    """The diagram as a file of its own, as viewflow draws it (SVG with a style sheet inside)."""
+    return str(layout.grid_to_svg(_grid(procedure, get_language())))
+
+
+def bpmn(procedure: type[Procedure]) -> str:
+    """The course with its layout for tools that draw or run processes (BPMN 2.0)."""
+    return str(layout.grid_to_bpmn(_grid(procedure, get_language())))
+
+
 def _lines(title: str) -> list[str]:
     """A title broken for a box: Chinese by signs, other languages by words."""
     lines: list[str] = []

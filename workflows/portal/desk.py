@@ -27,13 +27,13 @@ from .. import acts, clock, records
 from .. import procedure as procedures
 from ..models.case import Case, Community, StepRun
 from ..models.record import Trace
-from ..parties import Party, directory
+from ..parties import Party, directory, role_title
 from ..steps.answers import following
 from ..steps.base import Step
 from ..steps.matters import CaseActs
 from ..steps.opinion import Keys
 from . import dates, readers, words
-from .viewer import RESIDENTS, Offer, Viewer
+from .viewer import Offer, Viewer
 from .views import context, find_case
 
 
@@ -91,7 +91,7 @@ def _offer(request: HttpRequest, case: Case, step: str, act: str, paper: bool) -
         raise Http404
     parties = viewer.parties_for(node, spec)
     if paper:
-        admits = set(node.allowed(spec, case)).intersection(RESIDENTS)
+        admits = set(node.allowed(spec, case)).intersection(directory().on_paper)
         parties = (viewer.typist,) if viewer.typist and admits else ()
     if not parties:
         raise PermissionDenied
@@ -151,7 +151,7 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
             refused=refused,
             files_lost=bool(request.FILES),
             parties=[
-                (party_code(party), party.label or words.role_title(party.role))
+                (party_code(party), party.label or role_title(party.role))
                 for party in offer.parties
             ],
             chosen=request.POST.get("as", request.GET.get("as", "")),
@@ -441,8 +441,8 @@ def open_case(request: HttpRequest, code: str) -> HttpResponse:
             first=first,
             step=declared.step(declared.opens_with[0]) if declared.opens_with else None,
             role=role,
-            others=[(each, words.role_title(each)) for each in capacities if each != role],
-            role_title=words.role_title(role),
+            others=[(each, role_title(each)) for each in capacities if each != role],
+            role_title=role_title(role),
             files_lost=bool(request.FILES),
             idempotency_key=request.POST.get("idempotency_key") or uuid.uuid4().hex,
         ),

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from ..models.case import Case, Community
 from ..models.record import Record
+from ..parties import role_title
 from ..records.export import body_text, printable, with_words
 from . import words
 from .open_data import Edition, of_case, of_place, of_procedure, published
@@ -95,7 +96,7 @@ class RecordFeed(Feed):
 
     def item_author_name(self, record: Record) -> str:
         """The role of who acted."""
-        return str(words.role_title(record.role))
+        return str(role_title(record.role))
 
     def item_categories(self, record: Record) -> list[str]:
         """The act's code."""

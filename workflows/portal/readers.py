@@ -19,7 +19,7 @@ from .. import clock, records
 from .. import procedure as procedures
 from ..models.case import Case, Community, StepRun
 from ..models.record import Attachment, Record, Trace
-from ..parties import Party, directory
+from ..parties import Party, directory, role_title
 from ..steps.base import Step, look_at, settled
 from ..steps.matters import CaseActs
 from ..steps.opinion import Opinion, late_book
@@ -231,7 +231,7 @@ def case_page(case: Case, viewer: Viewer) -> dict[str, Any]:
                     "days_left": days_left(run, today),
                     "unmet": step.unmet(run),
                     "buttons": viewer.buttons(run, step),
-                    "by": [words.role_title(role) for role in step.by],
+                    "by": [role_title(role) for role in step.by],
                 }
             )
     state, label = case_state(case, [entry["run"] for entry in open_now])
@@ -344,7 +344,7 @@ def record_row(case: Case, record: Record) -> dict[str, Any]:
         "seq": record.seq,
         "at": record.at,
         "title": words.act_title(case, record.step, record.act),
-        "party": words.role_title(record.role),
+        "party": role_title(record.role),
         "url": f"/cases/{case.number}/records/{record.seq}/",
         "text": "",
         "hash": bytes(record.leaf_hash).hex(),
@@ -383,8 +383,8 @@ def declared_steps(procedure: type[procedures.Procedure]) -> list[dict[str, Any]
             "title": step.title,
             "term": str(step.term) if step.term else "",
             "adjustable": step.adjustable,
-            "by": [words.role_title(role) for role in step.by],
-            "participants": [words.role_title(role) for role in step.participants],
+            "by": [role_title(role) for role in step.by],
+            "participants": [role_title(role) for role in step.participants],
             "sources": sources(step, clock.now()),
             "leads": [
                 (step.outcome_names.get(outcome, outcome), node.task_title)

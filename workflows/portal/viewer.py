@@ -13,10 +13,6 @@ from ..parties import Party, directory
 from ..steps.base import ActSpec, Step
 from ..steps.matters import CaseActs
 
-TYPISTS = ("residents_committee", "office")
-"""Roles that may type in a form that a resident signed on paper."""
-RESIDENTS = ("household", "owner")
-
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -93,7 +89,7 @@ class Viewer:
     @property
     def typist(self) -> Party | None:
         """The capacity in which the user may type in paper forms."""
-        return next((party for party in self.parties if party.role in TYPISTS), None)
+        return next((party for party in self.parties if party.role in directory().typists), None)
 
     def parties_for(self, step: Step, spec: ActSpec) -> tuple[Party, ...]:
         """The viewer's capacities that an act admits."""
@@ -102,7 +98,8 @@ class Viewer:
         for party in self.parties:
             if party.role in allowed:
                 # A household and its owner are one and the same choice for people.
-                kind = "resident" if party.role in RESIDENTS else party.role + party.seat
+                same = party.role in directory().on_paper
+                kind = "" if same else party.role + party.seat
                 found.setdefault((kind, party.key), party)
         return tuple(found.values())
 
@@ -133,7 +130,7 @@ class Viewer:
             over = run is not None and spec.in_term and step.over(run, now)
             parties = () if over else self.parties_for(step, spec)
             allowed = set(step.allowed(spec, self.case))
-            on_paper = self.typist is not None and not allowed.isdisjoint(RESIDENTS)
+            on_paper = self.typist is not None and not allowed.isdisjoint(directory().on_paper)
             if not parties and not on_paper:
                 continue
             if run is not None and not step.offered(spec, run):
@@ -165,5 +162,5 @@ class Viewer:
         """The resident whose paper form the viewer types in."""
         assert self.typist is not None
         allowed = step.allowed(spec, self.case)
-        role = next(role for role in RESIDENTS if role in allowed)
+        role = next(role for role in directory().on_paper if role in allowed)
         return replace(self.typist, role=role, key=key, via="paper", label="")

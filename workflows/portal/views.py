@@ -15,10 +15,10 @@ from django.http import (
 )
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.http import quote_etag, url_has_allowed_host_and_scheme
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST, require_safe
+from django.views.decorators.http import condition, require_GET, require_POST, require_safe
 
 from sanwen import faults
 
@@ -238,6 +238,47 @@ def procedure_detail(request: HttpRequest, code: str) -> HttpResponse:
             opens_with=declared.step(declared.opens_with[0]) if declared.opens_with else None,
         ),
     )
+
+
+def _version(request: HttpRequest, code: str) -> type[procedures.Procedure]:
+    """The version that the query names, else the one that cases are opened under today; or 404."""
+    wanted = request.GET.get("version")
+    if wanted is None:
+        try:
+            return procedures.current(code, clock.today())
+        except KeyError as error:
+            raise Http404 from error
+    found = [each for each in procedures.versions(code) if each.version == wanted]
+    if not found:
+        raise Http404
+    return found[0]
+
+
+def _drawn(request: HttpRequest, code: str) -> str:
+    declared = _version(request, code)
+    return quote_etag(f"{declared.code}@{declared.version}/{get_language()}")
+
+
+@require_GET
+@condition(etag_func=_drawn)
+def procedure_chart(request: HttpRequest, code: str) -> HttpResponse:
+    """The diagram of a procedure as a picture to download (SVG)."""
+    declared = _version(request, code)
+    response = HttpResponse(chart.drawing(declared), content_type="image/svg+xml")
+    response["Content-Disposition"] = f'inline; filename="{code}-{declared.version}.svg"'
+    # Its own style sheet, nothing else.
+    response["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+    return response
+
+
+@require_GET
+@condition(etag_func=_drawn)
+def procedure_bpmn(request: HttpRequest, code: str) -> HttpResponse:
+    """The course of a procedure as BPMN 2.0, to download."""
+    declared = _version(request, code)
+    response = HttpResponse(chart.bpmn(declared), content_type="application/xml")
+    response["Content-Disposition"] = f'attachment; filename="{code}-{declared.version}.bpmn"'
+    return response
 
 
 @require_GET

@@ -36,31 +36,6 @@ ENGINE_ACTS: dict[str, Words] = {
     "term.recomputed": _("期限重新计算"),
 }
 
-ROLES: dict[str, Words] = {
-    "clock": _("系统计时"),
-    "household": _("住户"),
-    "owner": _("业主"),
-    "residents_committee": _("居民委员会"),
-    "owners_committee": _("业主委员会"),
-    "office": _("街道办事处"),
-    "office_head": _("机构负责人"),
-    "checker": _("复核人员"),
-    "applicant": _("申请人"),
-    "anyone": _("诉求人"),
-    "handler": _("承办单位"),
-    "overseer": _("督办机构"),
-    "reviewer": _("审查部门"),
-    "designer": _("设计单位"),
-    "contractor": _("施工单位"),
-    "supervisor": _("监理单位"),
-    "resident_supervisor": _("工程监督员"),
-    "residents_representative": _("居民代表"),
-    "auditor": _("审计监督"),
-    "moderator": _("信息审核"),
-    "admin": _("系统管理"),
-    "bidder": _("投标人"),
-}
-
 FIELDS: dict[str, Words] = {
     "abstain": _("弃权"),
     "accounted": _("已征求"),
@@ -109,7 +84,6 @@ FIELDS: dict[str, Words] = {
     "lot": _("标段"),
     "lots": _("标段"),
     "matter": _("事项类别"),
-    "members": _("评标委员会人数"),
     "moved_up": _("递补报名号"),
     "n": _("笔数"),
     "note": _("说明"),
@@ -124,7 +98,6 @@ FIELDS: dict[str, Words] = {
     "overdue": _("超期"),
     "params": _("参数"),
     "parent": _("所属事项"),
-    "payee": _("收款方"),
     "percent": _("进度(%)"),
     "phase": _("阶段"),
     "place": _("地点"),
@@ -178,7 +151,6 @@ FIELDS: dict[str, Words] = {
     "turnout": _("参与情况"),
     "unanswered": _("未答复数"),
     "unit": _("户"),
-    "until": _("保修至"),
     "value": _("数值"),
     "visits": _("走访次数"),
     "voted_area": _("参与表决的面积"),
@@ -189,7 +161,6 @@ FIELDS: dict[str, Words] = {
 }
 
 HERE: dict[tuple[str, str], Words] = {
-    ("entry.added", "area"): _("方面"),
     ("household.visited", "on"): _("走访日期"),
     ("meeting.called", "places"): _("名额"),
     ("meeting.signed_up", "waiting"): _("候补"),
@@ -204,7 +175,6 @@ VALUES: dict[str, Words] = {
     **KINDS,
     **REASONS,
     "earlier_enrolment": _("报名在先者列前"),
-    "awarded": _("已定标"),
     "exclude-start": _("当日不计"),
     "roll-to-workday": _("期满日逢休息日顺延"),
     "end=24:00": _("至24时"),
@@ -264,11 +234,6 @@ def act_title(case: Case, step: str, act: str) -> Words:
     return spec.title if spec else act
 
 
-def role_title(role: str) -> Words:
-    """What people read for a role."""
-    return ROLES.get(role, role)
-
-
 def step_title(case: Case, step: str) -> Words:
     """What people read for a step."""
     node = case.declared._nodes_by_name.get(step)
@@ -288,13 +253,14 @@ def body_lines(case: Case, record: Record) -> Iterator[tuple[Words, Any]]:
     declared = case.declared
     node = declared._nodes_by_name.get(record.step) if record.step else declared.case_acts()
     known = {**VALUES, **law.words(), **(node.codes if isinstance(node, Step) else {})}
+    own = node.labels if isinstance(node, Step) else {}
     # Bodies are stored in the order of their keys; people read them in the order of the form.
     order = list(getattr(getattr(node, "form", None), "base_fields", {}))
     rows = sorted(
         record.body.items(), key=lambda row: order.index(row[0]) if row[0] in order else len(order)
     )
     for name, value in rows:
-        label = HERE.get((record.act, name)) or FIELDS.get(name)
+        label = own.get(name) or HERE.get((record.act, name)) or FIELDS.get(name)
         label = label or _form_label(node, record.act, name) or known.get(name) or name
         if name == "outcome":
             yield label, outcome_title(case, record.step, str(value))

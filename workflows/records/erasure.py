@@ -25,6 +25,7 @@ from django.dispatch import Signal
 
 from ..models.case import Case, StepRun
 from ..models.record import Alias, Attachment, Disclosure, Record, Refusal, Trace
+from ..parties import own_roles
 from ..steps.opinion import Reply, Statement
 from . import masking, words
 
@@ -35,10 +36,6 @@ subject and return a mapping of kinds to counts."""
 erased = Signal()
 """After commit, when published words or personal data of cases have changed: `case_ids`. Receivers
 drop what they keep of those cases (finished papers, caches)."""
-
-RESIDENTS = ("household", "owner", "bidder", "applicant", "anyone")
-"""Roles in which people act for themselves: their words and files are theirs. What somebody wrote
-on duty is the office's; only the link to the person goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +103,7 @@ def erase(case: Case, subject: Subject, at: dt.datetime) -> Erased:
     result = Erased()
     token = f"erased:{secrets.token_hex(8)}"
     own = list(records_of(subject).filter(case=case))
-    said = [record.pk for record in own if record.role in RESIDENTS]
+    said = [record.pk for record in own if record.role in own_roles()]
     about = _disclosures(case, subject, own, said, result)
     _facts_of(case, subject, own, token, at, result)
     _files(Attachment.objects.filter(record__in=said) | _papers(about), result)

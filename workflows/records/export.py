@@ -23,6 +23,7 @@ from django.utils.translation import gettext as _
 
 from ..models.case import Case
 from ..models.record import Disclosure, Record
+from ..parties import role_title
 from ..portal import words
 
 BLOCK = 250
@@ -170,7 +171,7 @@ def record_rows(case: Case) -> Iterator[list[Any]]:
             words.step_title(case, record.step) if record.step else "",
             content.get("round", 1) if record.step else "",
             words.act_title(case, record.step, record.act),
-            words.role_title(record.role),
+            role_title(record.role),
             content["party"].get("id", ""),
             "" if record.role == "clock" else words.VALUES.get(via, via),
             body_text(case, record),

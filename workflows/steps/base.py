@@ -119,6 +119,9 @@ class ActForm(forms.Form):
 
     words: ClassVar[dict[str, Words]] = {}
     """What people read for names and codes in its record that are no field or choice of its own."""
+    labels: ClassVar[dict[str, Words]] = {}
+    """What people read for the names of fields in its record, where the label of the field asks
+    for more than it says (``（将公开）``) or the word for all records does not fit."""
 
     def __init__(self, *args: Any, act: Act, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -345,6 +348,12 @@ class Step(Node):
     @property
     def codes(self) -> dict[str, Words]:
         """What people read for the codes that this step's records hold (its seats, lots, items)."""
+        return {}
+
+    @property
+    def labels(self) -> dict[str, Words]:
+        """What people read for the names of fields of this step's records, where it has words of
+        its own; they go before the words for all records."""
         return {}
 
     def grounds(self, run: StepRun) -> list[str]:

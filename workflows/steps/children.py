@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from ..acts import Act, Written
 from ..models.case import Case, StepRun
 from ..parties import Party
-from .base import ActForm, Step, Words, act, refuse
+from .base import ActForm, Closing, Step, Words, act, refuse
 from .opinion import PublicText
 
 
@@ -57,8 +57,9 @@ class Children(Step):
 
     @property
     def codes(self) -> dict[str, Words]:
-        """The lots."""
-        return {lot.code: lot.title for lot in self.lots.values()}
+        """The lots, and how their cases may end."""
+        lots = {lot.code: lot.title for lot in self.lots.values()}
+        return {**endings(self.procedure), **lots}
 
     def opened(self, run: StepRun, now: dt.datetime) -> dict[str, Any]:
         """Open the child cases."""
@@ -143,6 +144,14 @@ def open_child(run: StepRun, code: str, lot: str, title: Words, now: dt.datetime
         lot=lot,
         demo=parent.demo,
     )
+
+
+def endings(code: str) -> dict[str, Words]:
+    """How cases of a procedure may end, with what people read, over all its versions."""
+    from .. import procedure
+
+    nodes = [node for each in procedure.versions(code) for node in each._nodes_by_name.values()]
+    return {node.name: node.task_title for node in nodes if isinstance(node, Closing)}
 
 
 def ended_well(case: Case) -> bool:

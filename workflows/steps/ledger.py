@@ -130,6 +130,7 @@ class EntryKind:
     entry that runs for a time (a warranty): `remind` days before a record says so and the keepers'
     inbox asks for it; after that day it goes to the state `ended` by itself. It runs in the states
     `runs`, or if none are named in all but `ended`. None while that day is still a guess.
+    `labels` are what people read for the names of its public fields, where it has words of its own.
     """
 
     code: str
@@ -148,6 +149,7 @@ class EntryKind:
     remind: int = 30
     ended: str = ""
     runs: frozenset[str] = frozenset()
+    labels: Mapping[str, Words] = field(default_factory=dict)
 
 
 class DuesForm(ActForm):
@@ -241,9 +243,19 @@ class Ledger(Step):
                 found |= choices_of(move.form)
         return found
 
+    @property
+    def labels(self) -> dict[str, Words]:
+        """As its kinds have them."""
+        return {name: label for kind in self.kinds.values() for name, label in kind.labels.items()}
+
     def faults(self) -> Iterator[str]:
-        """Also: kinds without a start, moves between states that are none."""
+        """Also: kinds without a start, moves between states that are none, one field under two
+        names."""
         yield from super().faults()
+        found = [row for kind in self.kinds.values() for row in kind.labels.items()]
+        for name, label in found:
+            if label != self.labels[name]:
+                yield f"the field {name!r} has two labels: {label}, {self.labels[name]}"
         for kind in self.kinds.values():
             known = set(kind.states)
             named = {kind.start, *kind.waiting, *kind.hidden, *([kind.ended] if kind.ends else [])}

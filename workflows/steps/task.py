@@ -148,6 +148,11 @@ class Task(Step):
         """The choices of its form."""
         return choices_of(self.form)
 
+    @property
+    def labels(self) -> dict[str, Words]:
+        """As its form has them."""
+        return dict(self.form.labels)
+
     def task_form(self, _doing: Act) -> type[ActForm]:
         """The procedure's form, with the choice of outcome where there is one."""
         given = [code for code in self.outcomes_to if code != self.on_term]

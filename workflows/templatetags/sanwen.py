@@ -9,6 +9,7 @@ from django import template
 from django.utils.translation import gettext as _
 
 from .. import law
+from ..parties import role_title
 from ..portal import words
 
 register = template.Library()
@@ -23,7 +24,7 @@ def word(code: str | None) -> Any:
 @register.filter
 def role(code: str) -> Any:
     """What people read for a role."""
-    return words.role_title(code)
+    return role_title(code)
 
 
 @register.filter

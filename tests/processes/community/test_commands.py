@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import re
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from processes.community.directory import CommunityDirectory
 from processes.community.models import Committee, Estate, Office, Role
-from tests.factories import make_estate, make_person
+from tests.factories import make_estate, make_member, make_person, units_of
 from workflows import clock
 from workflows.models import Community
 
@@ -104,3 +105,15 @@ def test_refused_whole(words: tuple[str, ...], why: str) -> None:
     assert not Office.objects.exists()
     assert not Committee.objects.exists()
     assert Community.objects.count() == 1
+
+
+def test_demo_accounts_say_where_residents_live_and_whom_staff_serve() -> None:
+    said = run("demo_accounts")
+    assert re.search(r"jumin1 +lives: nowhere in particular", said)
+    person = make_person("jumin1")
+    for code in ("jia", "yi"):
+        make_member(units_of(make_estate(code))[0], person)
+    said = run("demo_accounts")
+    assert re.search(r"jumin1 +lives: 1号楼1单元101室, 示范小区jia、示范小区yi\n", said)
+    assert re.search(r"jumin2 +lives: nowhere in particular", said)
+    assert re.search(r"\n  \w+ +office \(.+\)", said)

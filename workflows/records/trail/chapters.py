@@ -24,6 +24,7 @@ from sanwen import trailtext
 
 from ...models.case import Case
 from ...models.record import Disclosure
+from ...parties import role_title
 from ...portal import words as portal_words
 from ...steps.base import Step
 from . import words
@@ -160,7 +161,7 @@ def _chapters(case: Case, by_run: dict[int | None, list[str]]) -> Iterator[Chapt
             "step": step,
             "kind": step.kind,
             "shown": shown,
-            "by": [portal_words.role_title(role) for role in step.by],
+            "by": [role_title(role) for role in step.by],
             "outcome": (
                 portal_words.outcome_title(case, run.name, run.outcome) if run.outcome else ""
             ),

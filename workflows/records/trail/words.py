@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from ... import law
 from ...acts import CASE
 from ...models.case import Case
+from ...parties import role_titles
 from ...portal import words
 from ...steps.base import Step
 
@@ -28,7 +29,7 @@ def table(case: Case) -> dict[str, Any]:
         "language": get_language() or "",
         "labels": _labels(),
         "acts": _plain(words.ENGINE_ACTS),
-        "roles": _plain(words.ROLES),
+        "roles": _plain(role_titles()),
         "fields": _plain(words.FIELDS)
         | {f"{act}/{name}": str(text) for (act, name), text in words.HERE.items()},
         "values": _plain({**words.VALUES, **law.words()}),
@@ -72,6 +73,7 @@ def _step(step: Step) -> dict[str, Any]:
         "title": str(step.title),
         "acts": {name: str(spec.title) for name, spec in step.acts.items()},
         "fields": {name: str(field.label or "") for name, field in fields.items()},
+        "labels": _plain(step.labels),
         "codes": _plain(step.codes),
         "outcomes": _plain(step.outcome_names),
     }

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from processes.community.models import Committee, Office, Person, Role, active
 from workflows import clock
 from workflows.models import Community
+from workflows.parties import appointed_roles
 
 SEATS = ("housing", "planning", "finance", "community")
 
@@ -29,7 +30,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Who, as what, where, since when; for which office or in which committee."""
         parser.add_argument("username")
-        parser.add_argument("role", choices=[code for code, _title in Role.ROLES])
+        parser.add_argument("role", choices=[code for code, _title in appointed_roles()])
         parser.add_argument("community", help="its code")
         parser.add_argument("--seat", choices=SEATS, default="", help="of a reviewer")
         parser.add_argument("--since", type=dt.date.fromisoformat)

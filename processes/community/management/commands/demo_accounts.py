@@ -18,7 +18,9 @@ class Command(BaseCommand):
         """One account a line."""
         staff, residents = demo.accounts()
         self.stdout.write(f"password for all: {demo.PASSWORD}")
+        homes = demo.homes(residents)
         for username in residents:
-            self.stdout.write(f"  {username:10} resident or visitor, without a role")
+            lives = "; ".join(homes.get(username, ())) or "nowhere in particular"
+            self.stdout.write(f"  {username:10} lives: {lives}")
         for username, (role, _seat, organisation) in staff.items():
             self.stdout.write(f"  {username:10} {role} ({organisation})")
