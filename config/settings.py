@@ -22,6 +22,9 @@ DEMO = env.bool("SANWEN_DEMO", default=False)
 HTTPS = env.bool("SANWEN_HTTPS", default=False)
 
 
+SANWEN_SECRET_KEY_FILE = HOME / "secret.key"
+
+
 def _secret_key() -> str:
     """The secret key of this installation: from the environment, else made once under HOME."""
     from django.core.management.utils import get_random_secret_key
@@ -29,7 +32,7 @@ def _secret_key() -> str:
     given = env("SANWEN_SECRET_KEY", default="")
     if given:
         return given
-    path = HOME / "secret.key"
+    path = SANWEN_SECRET_KEY_FILE
     try:
         with path.open("x", encoding="ascii") as file:
             path.chmod(0o600)
@@ -266,6 +269,9 @@ SANWEN_TRAIL_CERT = env("SANWEN_TRAIL_CERT", default="")
 SANWEN_TRAIL_PASSPHRASE = env("SANWEN_TRAIL_PASSPHRASE", default="")
 SANWEN_TRAIL_DEMO = HOME / "trail-demo"
 SANWEN_TSA = env("SANWEN_TSA", default="")
+# Backups: what seals the keys in them, and where PostgreSQL's programs are.
+SANWEN_BACKUP_PASSPHRASE = env("SANWEN_BACKUP_PASSPHRASE", default="")
+SANWEN_PG_BIN = env("SANWEN_PG_BIN", default="")
 
 LOGGING = {
     "version": 1,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -23,6 +23,7 @@ from workflows.erasing import Subject
 from workflows.models import Case, Community
 from workflows.parties import Party
 from workflows.records.erasure import erasing
+from workflows.records.erasure_list import known_words
 from workflows.steps.privacy import ERASERS
 
 from .directory import CommunityDirectory
@@ -87,6 +88,16 @@ def eraser(user: Any, case: Case) -> Party | None:
 def on_duty(person: Person) -> bool:
     """Whether an account serves in a role: that ends before its data are erased."""
     return Role.objects.filter(serving(clock.today()), person=person).exists()
+
+
+@receiver(known_words)
+def words_of_people(sender: Any, **_more: Any) -> Iterator[str]:
+    """Every name of the rolls and accounts, and every room."""
+    yield from Owner.objects.values_list("name", flat=True).distinct().iterator()
+    accounts = Person.objects.exclude(display_name="")
+    yield from accounts.values_list("display_name", flat=True).distinct().iterator()
+    for unit in Unit.objects.select_related("stairwell__building").iterator():
+        yield unit.label
 
 
 @receiver(erasing)

@@ -40,6 +40,7 @@ FIELDS: dict[str, Words] = {
     "abstain": _("弃权"),
     "accounted": _("已征求"),
     "adopted": _("采纳情况"),
+    "again": _("恢复备份后再次执行，首次执行于"),
     "against": _("反对"),
     "agenda": _("议题"),
     "amount": _("金额（元）"),

@@ -9,6 +9,7 @@ moment. Several may run: each locks the one row of `LogHead` first.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import threading
 from collections.abc import Iterable
@@ -359,6 +360,42 @@ def tile(path: str) -> bytes | None:
         return bundle(number, width)
     data = hashes(level, number)[: width * merkle.HASH_BYTES]
     return data if len(data) == width * merkle.HASH_BYTES else None
+
+
+def write_to(folder: Path) -> None:
+    """Write the whole log below a folder, in files named as its addresses are: for a mirror, or to
+    be verified. `ValueError` while it has no checkpoint."""
+    newest = latest()
+    if newest is None:
+        raise ValueError("the log has no checkpoint yet")
+
+    def write(path: str, data: bytes) -> None:
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+
+    keys = list(LogKey.objects.order_by("pk"))
+    lines = (f"{k.since} {'-' if k.until is None else k.until} {k.vkey}\n" for k in keys)
+    write("keys", "".join(lines).encode())
+    write("key", f"{keys[-1].vkey}\n".encode())
+    write("checkpoint", signed_note(newest).encode())
+    start = 0
+    while page := checkpoints(start):
+        noted = (json.dumps({"size": c.size, "note": signed_note(c)}) + "\n" for c in page)
+        write(f"checkpoints/{start}", "".join(noted).encode())
+        start = page[-1].size + 1
+    level, count = 0, newest.size
+    while count:
+        for number in range(-(-count // merkle.TILE_WIDTH)):
+            width = merkle.tile_width(level, number, newest.size)
+            write(
+                merkle.tile_path(level, number, width),
+                hashes(level, number)[: width * merkle.HASH_BYTES],
+            )
+            if level == 0:
+                records = bundle(number, width)
+                write(merkle.tile_path("entries", number, width), records or b"")
+        level, count = level + 1, count // merkle.TILE_WIDTH
 
 
 # --- witnesses ---------------------------------------------------------------------------------
