@@ -67,6 +67,7 @@ INSTALLED_APPS = [
     "processes.public_posts",
     "processes.disclosure",
     "processes.appeals",
+    "processes.open_days",
     "notifications",
 ]
 

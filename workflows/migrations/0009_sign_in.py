@@ -1,5 +1,7 @@
 """Sessions of meetings get a code at the door; those who are there sign in by it."""
 
+from typing import Any
+
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
@@ -7,7 +9,7 @@ from django.db import migrations, models
 import workflows.steps.meeting
 
 
-def give_doors(apps, _editor):
+def give_doors(apps: Any, _editor: Any) -> None:
     """Each session that was called before gets a code of its own."""
     session = apps.get_model("workflows", "MeetingSession")
     for pk in session.objects.values_list("pk", flat=True):
