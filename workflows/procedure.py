@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from viewflow.workflow.base import Flow, Node
 
@@ -104,6 +105,17 @@ class Procedure(Flow):
         """Whether someone who is not its author may download a private file of a case; `oversees`:
         the case's community."""
         return oversees
+
+    @classmethod
+    def outdated(cls, now: dt.datetime) -> QuerySet[Case]:
+        """Cases of this version, also ended ones, that hold of people what is kept no longer; the
+        sweep then has them `forget` it. Asked at every sweep: one cheap query."""
+        return Case.objects.none()
+
+    @classmethod
+    def forget(cls, case: Case, now: dt.datetime) -> Mapping[str, int]:
+        """Erase that, within the act that records it; returns counts by kind (`privacy.KINDS`)."""
+        return {}
 
     @classmethod
     def steps(cls) -> list[Step]:

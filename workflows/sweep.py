@@ -15,6 +15,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 from django.db.models import Q
 
 from . import acts, calendars, clock
+from . import procedure as procedures
 from .models.case import StepRun
 from .parties import Party
 
@@ -56,6 +57,8 @@ def sweep(only: Q | None = None) -> int:
     fired = 0
     recompute_provisional()
     now = clock.now()
+    if only is None:
+        forget_outdated(now)
     after: tuple[dt.datetime, int] | None = None
     while batch := due(now, only, after):
         for run_id, case_id, name, scheduled in batch:
@@ -106,6 +109,21 @@ def recompute_provisional() -> int:
         if _quietly(run.pk, partial(_recompute, run, calendar.version(run.ends_on.year))):
             count += 1
     return count
+
+
+def forget_outdated(now: dt.datetime) -> int:
+    """Have every procedure erase what it keeps of people no longer; returns how many cases did."""
+    count = 0
+    for declared in procedures.all_declared():
+        for case_id in declared.outdated(now).values_list("pk", flat=True)[:BATCH]:
+            # Of several sweeps that saw the same case only the first finds anything.
+            count += _quietly(case_id, partial(_forget, case_id))
+    return count
+
+
+def _forget(case_id: int) -> bool:
+    acts.perform(case_id, acts.CASE, "retention.ended", Party.clock())
+    return True
 
 
 def _recompute(run: StepRun, loaded: int) -> bool:

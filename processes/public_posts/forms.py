@@ -16,7 +16,7 @@ from workflows.steps.task import TaskForm
 from workflows.uploads import UploadField
 
 from . import rules
-from .models import Applicant, Post
+from .models import Applicant, Call, Post
 
 LARGEST = 2**31 - 1
 
@@ -177,11 +177,17 @@ class ApplicationForm(ActForm):
     )
     papers = UploadField(label=_("身份证、户口簿、申请表"), most=9)
     pledge = forms.BooleanField(label=_("承诺所填内容真实"))
+    insist = forms.BooleanField(label=_("我已看到上述情况，仍然提交申请"), required=False)
 
     def setup(self) -> None:
-        """The posts of the call."""
+        """The posts of the call, village by village; and nothing to insist on yet."""
         field: Any = self.fields["post"]
         field.queryset = Post.objects.filter(case=self.act.case)
+        villages: dict[str, list[tuple[Any, str]]] = {}
+        for post in field.queryset:
+            villages.setdefault(post.village, []).append((post.pk, post.title))
+        field.choices = [("", _("请选择")), *villages.items()]
+        self.insisting = self.fields.pop("insist")
 
     def clean_household(self) -> list[str]:
         """The names, apart."""
@@ -195,7 +201,24 @@ class ApplicationForm(ActForm):
         if data.get("born") and identity and not rules.identity_fits(identity, data["born"]):
             self.add_error("identity", _("身份证号有误，或者与出生日期不符。"))
         data["identity"] = identity
+        if data.get("born") and data.get("group") and not self.data.get("insist"):
+            self._warn(data)
         return data
+
+    def _warn(self, data: dict[str, Any]) -> None:
+        """Tell before it is sent why it would be refused; the check decides, so one may insist."""
+        call = Call.objects.get(case=self.act.case)
+        against = call.against(
+            group=data["group"], born=data["born"], facts=data.get("facts") or []
+        )
+        if against:
+            reasons = str(_("、")).join(str(rules.REASONS[code]) for code in against)
+            self.fields["insist"] = self.insisting
+            self.add_error(
+                "insist",
+                _("对照公告的条件：%(reasons)s。填错的请改正；没有填错的，也可以勾选后提交。")
+                % {"reasons": reasons},
+            )
 
 
 class NumberForm(ActForm):
@@ -396,6 +419,15 @@ class RenewForm(NumberForm):
     """Another agreement."""
 
     agreement = UploadField(label=_("签字的协议"), most=3)
+
+
+class VacancyForm(ActForm):
+    """What becomes of a place that fell vacant."""
+
+    post = forms.IntegerField(label=_("岗位序号"), min_value=1, max_value=LARGEST)
+    how = forms.ChoiceField(
+        label=_("空缺处理"), choices=list(rules.VACANCIES.items()), widget=forms.RadioSelect
+    )
 
 
 class CloseForm(ActForm):

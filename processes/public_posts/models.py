@@ -5,6 +5,7 @@ Every change goes through `acts.perform`.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any, ClassVar
 
 from django.db import models
@@ -27,6 +28,28 @@ class Call(models.Model):
 
     def __str__(self) -> str:
         return f"call {self.pk}"
+
+    @property
+    def table(self) -> dict[str, rules.Bounds]:
+        """The groups with their bounds."""
+        days = dt.date.fromisoformat
+        return {
+            code: rules.Bounds(*(days(day) if day else None for day in ends))
+            for code, ends in self.groups.items()
+        }
+
+    def against(self, *, group: str, born: dt.date, facts: list[str]) -> list[str]:
+        """Why somebody does not fit the call, as codes of `rules.REASONS`."""
+        return rules.reasons_against(
+            self.table, self.exclusions, group=group, born=born, facts=facts
+        )
+
+    def lines(self) -> dict[str, list[Any]]:
+        """The table in words: groups with their bounds, and exclusions."""
+        return {
+            "groups": [(rules.GROUPS[code], bounds) for code, bounds in self.table.items()],
+            "exclusions": [rules.EXCLUSIONS[code] for code in self.exclusions],
+        }
 
 
 class Post(models.Model):
@@ -56,6 +79,8 @@ class Applicant(models.Model):
 
     `mark` is a keyed digest of the identity number, which itself is not kept. `household` are the
     names in the household book: whoever of the representatives is among them stands back.
+    `party_key` is of who applied online; on paper the application has one of its own. What is
+    `personal` is erased when it is kept no longer (`retention`).
     `rank` is the place in the ranking of the post, from 1.
     """
 
@@ -85,13 +110,13 @@ class Applicant(models.Model):
     party_key = models.CharField(max_length=60, editable=False)
     channel = models.CharField(_("提交方式"), max_length=10)
     name = models.CharField(_("姓名"), max_length=40)
-    born = models.DateField(_("出生日期"))
+    born = models.DateField(_("出生日期"), null=True)
     village = models.CharField(_("所在村（社区）"), max_length=40)
     contact = models.CharField(_("联系电话"), max_length=20)
     group = models.CharField(_("人员类别"), max_length=30)
     facts = models.JSONField(_("排除情形"), default=list)
     household = models.JSONField(_("户口簿成员"), default=list)
-    mark = models.CharField(max_length=64, editable=False)
+    mark = models.CharField(max_length=64, null=True, editable=False)
     reasons = models.JSONField(_("理由"), default=list)
     objection = models.TextField(_("对初审结果的异议"), blank=True)
     rank = models.PositiveIntegerField(_("名次"), null=True)
@@ -101,12 +126,29 @@ class Applicant(models.Model):
     notice_until = models.DateField(_("公示结束"), null=True)
     notice_ends_at = models.DateTimeField(_("公示届满"), null=True)
 
+    answer = models.CharField(_("对异议的答复"), max_length=500, blank=True)
+    erased_at = models.DateTimeField(_("个人信息删除时间"), null=True)
+
     personal: ClassVar[dict[str, Any]] = {
         "name": "",
+        "born": None,
+        "mark": None,
         "contact": "",
+        "group": "",
+        "facts": [],
         "household": [],
         "objection": "",
+        "answer": "",
     }
+    withdrawn_when_erased: ClassVar[tuple[str, ...]] = (
+        "applied",
+        "eligible",
+        "reserve",
+        "proposed",
+        "publicised",
+        "cleared",
+        "trained",
+    )
 
     class Meta:
         verbose_name = _("申请人")
@@ -117,7 +159,13 @@ class Applicant(models.Model):
                 fields=["case", "mark"], condition=~Q(life="withdrawn"), name="applied_once"
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["post", "life"], name="applicants_of_post")]
+        indexes: ClassVar = [
+            models.Index(fields=["post", "life"], name="applicants_of_post"),
+            models.Index(fields=["case", "life", "number"], name="applicants_of_call"),
+            models.Index(
+                fields=["case"], condition=Q(erased_at__isnull=True), name="applicants_held"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"applicant {self.number}"
@@ -125,7 +173,7 @@ class Applicant(models.Model):
     @property
     def masked(self) -> str:
         """The name as a notice shows it."""
-        return masking.name(self.name)
+        return masking.name(self.name) if self.name else "—"
 
     @transition(field=life, source=["applied", "refused"], target="eligible")
     def accept(self) -> None:
@@ -181,7 +229,7 @@ class Applicant(models.Model):
 
     @transition(
         field=life,
-        source=["applied", "eligible", "reserve", "proposed", "publicised", "cleared", "trained"],
+        source=list(withdrawn_when_erased),
         target="withdrawn",
     )
     def withdraw(self) -> None:
@@ -285,6 +333,9 @@ class Holder(models.Model):
         _("退出原因"), max_length=20, blank=True, choices=list(rules.EXITS.items())
     )
     left_on = models.DateField(_("退出日期"), null=True)
+    vacancy = models.CharField(
+        _("空缺处理"), max_length=10, blank=True, choices=list(rules.VACANCIES.items())
+    )
 
     class Meta:
         verbose_name = _("在岗人员")

@@ -1,18 +1,27 @@
 """Public-welfare posts: 城乡公益性岗位, one case for each call of a sub-district.
 
 A marks what the source article says, L national law, D our default. See `rules` for the numbers,
-`selecting` and `posting` for what the steps do.
+`applying`, `selecting`, `noticing`, `posting` and `managing` for what the steps do.
 """
 
+import datetime as dt
+from collections.abc import Mapping
+
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from viewflow import this
 
+from workflows.models import Attachment, Case
 from workflows.procedure import Procedure
 from workflows.steps.base import Closing, Meet, Opening, Together
 from workflows.terms import WorkingDays
 
-from .posting import Exit, Manage, Notice, Onboard, Train
-from .selecting import Announce, Apply, Check, Evaluate, Vet
+from . import retention
+from .applying import Announce, Apply, Check
+from .managing import Exit, Manage
+from .noticing import Notice
+from .posting import Onboard, Train
+from .selecting import Evaluate, Vet
 
 OFFICE = ("office",)
 VILLAGE = ("residents_committee",)
@@ -28,6 +37,21 @@ class PublicPosts(Procedure):
     opened_by = OFFICE
     overseers = OFFICE
     community_kinds = ("subdistrict",)
+
+    @classmethod
+    def outdated(cls, now: dt.datetime) -> QuerySet[Case]:
+        """Calls with applicants whose data are kept no longer."""
+        return retention.outdated(now).filter(procedure=cls.code, version=cls.version)
+
+    @classmethod
+    def forget(cls, case: Case, now: dt.datetime) -> Mapping[str, int]:
+        """Erase those data."""
+        return retention.forget(case, now)
+
+    @classmethod
+    def may_read(cls, file: Attachment, roles: set[str], oversees: bool) -> bool:
+        """Papers with identity numbers are for those who check them, and for auditors."""
+        return bool(roles & {*VILLAGE, *OFFICE, "auditor"})
 
     opening = Opening().Next(this.announce)
 
@@ -79,7 +103,12 @@ class PublicPosts(Procedure):
     manage = Manage(  # A: 在岗管理; D: 30 + 50 + 20 by the 10th
         title=_("在岗管理"), by=(*VILLAGE, *OFFICE)
     ).Next(this.through)
-    exit = Exit(title=_("退出"), by=OFFICE).Next(this.through)  # A: 退出管理
+    exit = Exit(  # A: 退出管理; D: a vacancy goes to the reserve list or waits for another call
+        title=_("退出"),
+        by=OFFICE,
+        supplement="supplement",
+        lanes=("supplement", "train", "onboard"),
+    ).Next(this.through)
     through = Meet().Next(this.completed)
 
     completed = Closing(_("办结"))

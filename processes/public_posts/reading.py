@@ -8,9 +8,12 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from workflows.models import Case, StepRun
+from workflows import clock
+from workflows.models import Attachment, Case, StepRun
 
-from .models import Applicant, Assessment, Holder, Post
+from . import rules
+from .applying import follow, refusal
+from .models import Applicant, Assessment, Call, Holder, Post
 
 NAMED = ("proposed", "reserve", "publicised", "cleared", "trained", "appointed")
 """Lives in which someone is named on the page of a post. Refusals name nobody."""
@@ -37,6 +40,41 @@ def villages(case: Case) -> list[str]:
         .values_list("village", flat=True)
         .distinct()
     )
+
+
+def applications(
+    case: Case, *, find: str = "", life: str = "", village: str = ""
+) -> QuerySet[Applicant]:
+    """The applicants of a call for those who handle it, in clear: by number or name, life, and the
+    village of the post."""
+    found = Applicant.objects.filter(case=case).select_related("post").order_by("number")
+    if find.isdecimal():
+        found = found.filter(number=min(int(find), 2**31 - 1))
+    elif find:
+        found = found.filter(name__contains=find)
+    if life in Applicant.STATES:
+        found = found.filter(life=life)
+    if village:
+        found = found.filter(post__village=village)
+    return found
+
+
+def application(row: Applicant) -> dict[str, Any]:
+    """One application in clear, with its papers; five queries."""
+    check = StepRun.objects.filter(process=row.case, name="check").order_by("-pk").first()
+    reasons, until = refusal(row, check)
+    holder = Holder.objects.filter(applicant=row).first()
+    return {
+        "answer": follow(row, check).answers[0],
+        "reasons": reasons,
+        "until": until,
+        "group": rules.GROUPS.get(row.group, row.group),
+        "facts": str(_("、")).join(str(rules.EXCLUSIONS[code]) for code in row.facts),
+        "files": list(Attachment.objects.filter(record=row.record_id)) if row.record_id else [],
+        "mean": mean_words(row.points, row.sheets),
+        "holder": holder,
+        "months": list(holder.assessments.all()) if holder else [],
+    }
 
 
 def results(post: Post) -> QuerySet[Applicant]:
@@ -73,6 +111,22 @@ def openings(post: Post) -> dict[str, Any]:
         "holders": holders,
         "plot": assessed(post),
     }
+
+
+def may_do(post: Post) -> dict[str, Any]:
+    """What anybody may do about a post today: apply, or object to a person of its notice; until
+    when; and the conditions of the call. Two queries."""
+    now = clock.now()
+    found: dict[str, Any] = {}
+    call = Call.objects.filter(case=post.case_id).first()
+    if call is not None:
+        found["conditions"] = call.lines()
+    for run in StepRun.objects.filter(
+        process=post.case_id, name__in=("apply", "publicity"), finished__isnull=True
+    ):
+        if post.case.open and not post.case.suspended_at and not run.term_over(now):
+            found[f"{run.name}_until"] = run.ends_on
+    return found
 
 
 def assessed(post: Post) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -59,6 +59,13 @@ EXITS: dict[str, Words] = {
     "fraud": _("弄虚作假"),
     "offence": _("违法犯罪"),
 }
+VACANCIES: dict[str, Words] = {
+    "reserve": _("由候补人员依次递补"),
+    "new_call": _("另行招聘"),
+}
+RETENTION = dt.timedelta(days=180)
+"""D: how long what applicants told is kept after their matter is over; one may sue within six
+months of learning of a decision (L: Administrative Litigation Law 46)."""
 HEARD_BEFORE = frozenset({"failed_assessment", "absence", "fraud", "offence"})
 """D: exits for a fault; the holder is told and heard before."""
 
@@ -150,8 +157,20 @@ def agreement_until(start: dt.date, subsidy: dt.date) -> dt.date:
     return min(years_later(start, 1), subsidy)
 
 
+def months_to_assess(starts: dt.date, left: dt.date | None, today: dt.date) -> Iterator[dt.date]:
+    """The whole months that a holder was on the post and that are over, each by its first day."""
+    month = starts if starts.day == 1 else following(starts)
+    until = left or today
+    while following(month) <= min(until, today):
+        yield month
+        month = following(month)
+
+
+def following(day: dt.date) -> dt.date:
+    """The first day of the next month."""
+    return (day.replace(day=1) + dt.timedelta(days=31)).replace(day=1)
+
+
 def report_due(month: dt.date) -> dt.date:
     """The last day to report a month's assessment: the 10th of the next one."""
-    first = month.replace(day=1)
-    following = (first + dt.timedelta(days=31)).replace(day=REPORT_DAY)
-    return following
+    return following(month).replace(day=REPORT_DAY)

@@ -1,314 +1,21 @@
-"""The steps until the ranking is vetted: announcement, applications, check, evaluation, sources."""
+"""Who is chosen: the evaluation by representatives, and what every source says."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from typing import ClassVar
 
-from django.db.models import Count, Max, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from workflows.acts import Act, Written
 from workflows.models import Case, StepRun
-from workflows.steps.base import ActSpec, Roles, Step, Words, act, refuse
-from workflows.steps.opinion import fingerprint
-from workflows.steps.task import Task
+from workflows.steps.base import ActSpec, Words, act, refuse
 
 from . import forms, rules
-from .models import Applicant, Call, Points, Post, Representative
-
-APPLY: Roles = ("applicant", "residents_committee")
-
-
-LABELS: dict[str, Words] = {
-    "about": _("异议对象"),
-    "person": _("公示的人员"),
-    "procedure": _("招聘程序"),
-    "agreement_until": _("协议期满"),
-    "channel": _("提交方式"),
-    "decision": _("核查结论"),
-    "due": _("报送期限"),
-    "failed": _("未通过"),
-    "found": _("不符合条件的人数"),
-    "holders": _("考核人数"),
-    "invited": _("受邀代表"),
-    "late": _("逾期报送"),
-    "month": _("考核月份"),
-    "moved_up": _("递补的申请编号"),
-    "notice_until": _("补充公示至"),
-    "objection": _("异议编号"),
-    "online": _("网上"),
-    "paper": _("纸质"),
-    "part": _("考核部分"),
-    "passed": _("合格"),
-    "people": _("公示人数"),
-    "post": _("岗位序号"),
-    "present": _("到会"),
-    "removed": _("取消资格的申请编号"),
-    "scored": _("评分人数"),
-    "source": _("核查来源"),
-    "stand_back": _("回避的代表人数"),
-    "starts": _("上岗日期"),
-    "village": _("村（社区）评分"),
-    "office": _("街道评分"),
-    "democratic": _("民主评议评分"),
-}
-"""What people read for the fields and codes of these records."""
-
-
-class Announce(Task):
-    """The announcement with its posts and its eligibility table (岗位公告)."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(form=forms.AnnounceForm, **kwargs)
-
-    @act("task.done", title=_("办理"), by="by", form="task_form")
-    def do(self, doing: Act) -> Written:
-        """Write the announcement, its posts and its table."""
-        form: forms.AnnounceForm = doing.form
-        Call.objects.create(
-            case=doing.case, groups=form.table(), exclusions=doing.data["exclusions"]
-        )
-        Post.objects.bulk_create(
-            Post(case=doing.case, number=at, **post) for at, post in enumerate(form.parsed, 1)
-        )
-        return super().do(doing)
-
-
-class People(Step):
-    """A step through a list of applicants: those in the lives `shows` are its page, masked."""
-
-    kind = "posts"
-    paged = "people"
-    shows: ClassVar[tuple[str, ...]] = ()
-
-    @property
-    def codes(self) -> dict[str, Words]:
-        """The lives of applicants, sources, and what the records' fields are called."""
-        return {**Applicant.STATES, **rules.SOURCES, **LABELS}
-
-    def people(self, case: Case) -> QuerySet[Applicant]:
-        """Whom the step is about."""
-        found = Applicant.objects.filter(case=case, life__in=self.shows)
-        return found.select_related("post").order_by("post__number", "rank", "number")
-
-    def page(self, run: StepRun) -> dict[str, Any]:
-        """Numbers by life, and the list; two queries and the page's own."""
-        lives = Applicant.objects.filter(case=run.process).values("life").order_by()
-        counted = {row["life"]: row["n"] for row in lives.annotate(n=Count("pk"))}
-        counts = [(title, counted.get(code, 0)) for code, title in Applicant.STATES.items()]
-        return {"people": self.people(run.process), "counts": [row for row in counts if row[1]]}
-
-    def of_number(self, doing: Act, number: int) -> Applicant:
-        """The applicant of a number; refuses one who is none."""
-        found = Applicant.objects.filter(case=doing.case, number=number).first()
-        if found is None:
-            raise refuse(_("没有编号为%(n)s的申请。") % {"n": number}, field="number")
-        return found
-
-
-def counts_of(case: Case) -> dict[str, int]:
-    """How many applicants are in which life."""
-    rows = Applicant.objects.filter(case=case).values("life").annotate(n=Count("pk")).order_by()
-    return {row["life"]: row["n"] for row in rows}
-
-
-class Apply(People):
-    """Applications within the term (个人申请): online, or typed in by the village from paper."""
-
-    explained = _("符合条件的人可以在网上申请，也可以把纸质申请表交到村（社区）。")
-    outcomes: ClassVar[dict[str, Words]] = {"done": _("申请截止"), "none": _("无人申请")}
-
-    @act(
-        "application.handed_in", title=_("申请"), by=APPLY, form=forms.ApplicationForm, in_term=True
-    )
-    def hand_in(self, doing: Act) -> Written:
-        """Apply for one post of the call; only once under one identity number."""
-        data = doing.data
-        mark = fingerprint(doing.case, "identity", data["identity"])
-        here = Applicant.objects.filter(case=doing.case)
-        if here.filter(mark=mark).exclude(life="withdrawn").exists():
-            raise refuse(
-                _("该身份证号已经申请过本次招聘的岗位。"), field="identity", code="duplicate"
-            )
-        number = (here.aggregate(most=Max("number"))["most"] or 0) + 1
-        applicant = Applicant(
-            case=doing.case,
-            post=data["post"],
-            number=number,
-            party_key=doing.party.key,
-            channel="online" if doing.party.role == "applicant" else "paper",
-            mark=mark,
-            **{
-                name: data[name]
-                for name in ("name", "born", "village", "contact", "group", "facts", "household")
-            },
-        )
-        body = {"number": number, "post": data["post"].number, "channel": applicant.channel}
-        return Written(body, {"name": data["name"], "group": data["group"]}, applicant)
-
-    @act(
-        "application.withdrawn",
-        title=_("撤回申请"),
-        by=APPLY,
-        form=forms.NumberForm,
-        in_term=True,
-        optional=True,
-    )
-    def take_back(self, doing: Act) -> Written:
-        """Take back an application that one handed in."""
-        applicant = self.of_number(doing, doing.data["number"])
-        if applicant.party_key != doing.party.key:
-            raise refuse(_("只能撤回自己提交的申请。"), field="number", code="wrong_party")
-        if applicant.life != "applied":
-            raise refuse(_("该申请已经撤回。"), field="number", code="duplicate")
-        applicant.withdraw()
-        applicant.save(update_fields=["life"])
-        return Written({"number": applicant.number})
-
-    def settle(self, run: StepRun, now: dt.datetime) -> str | None:
-        """When the term is over."""
-        if not run.term_over(now):
-            return None
-        applied = Applicant.objects.filter(case=run.process, life="applied")
-        return "done" if applied.exists() else "none"
-
-
-class Check(People):
-    """Every application against the call's table (资格初审); refusals can be objected to."""
-
-    explained = _("按公告的条件逐人核对；未通过的告知理由，可以提出异议。")
-    outcomes: ClassVar[dict[str, Words]] = {"done": _("初审完成"), "none": _("无人符合条件")}
-    kind = "posts_check"
-    shows = ("eligible",)
-
-    def against(self, case: Case) -> list[tuple[Applicant, list[str]]]:
-        """Every application that waits, with what speaks against it; two queries."""
-        call = Call.objects.get(case=case)
-        days = dt.date.fromisoformat
-        table = {
-            code: rules.Bounds(*(days(day) if day else None for day in ends))
-            for code, ends in call.groups.items()
-        }
-        return [
-            (
-                row,
-                rules.reasons_against(
-                    table, call.exclusions, group=row.group, born=row.born, facts=row.facts
-                ),
-            )
-            for row in Applicant.objects.filter(case=case, life="applied")
-        ]
-
-    @act("applications.checked", title=_("按条件批量初审"), by="by", form=forms.CloseForm)
-    def check_all(self, doing: Act) -> Written:
-        """Decide all that wait by the table; the page of the act shows before what would come."""
-        judged = self.against(doing.case)
-        if not judged:
-            raise refuse(_("没有待初审的申请。"), code="duplicate")
-        for row, reasons in judged:
-            row.reasons = reasons
-            (row.refuse if reasons else row.accept)()
-        Applicant.objects.bulk_update(
-            [row for row, _reasons in judged], ["life", "reasons"], batch_size=500
-        )
-        refused = {str(row.number): reasons for row, reasons in judged if reasons}
-        body = {"eligible": len(judged) - len(refused), "refused": len(refused)}
-        return Written(body, {"reasons": str(refused)} if refused else {}, settle=True)
-
-    def beside(self, run: StepRun, spec: ActSpec, query: Any) -> dict[str, Any]:
-        """What a check of all would come to, reason by reason."""
-        if spec.name != "applications.checked":
-            return {}
-        judged = self.against(run.process)
-        reasons = Counter(code for _row, codes in judged for code in codes)
-        refused = sum(bool(codes) for _row, codes in judged)
-        return {
-            "eligible": len(judged) - refused,
-            "refused": refused,
-            "reasons": [(rules.REASONS[code], n) for code, n in reasons.most_common()],
-        }
-
-    @act(
-        "application.refused",
-        title=_("单件不予通过"),
-        by="by",
-        form=forms.RefuseForm,
-        optional=True,
-    )
-    def refuse_one(self, doing: Act) -> Written:
-        """Refuse one after looking at the papers."""
-        row = self.of_number(doing, doing.data["number"])
-        if row.life != "applied":
-            raise refuse(_("该申请已经初审。"), field="number", code="duplicate")
-        row.reasons = [doing.data["reason"]]
-        row.refuse()
-        row.save(update_fields=["life", "reasons"])
-        return Written({"number": row.number}, {"reason": row.reasons[0]}, settle=True)
-
-    @act(
-        "refusal.objected",
-        title=_("对初审结果提出异议"),
-        by=APPLY,
-        form=forms.RefusalObjectionForm,
-        in_term=True,
-        optional=True,
-    )
-    def object_to_refusal(self, doing: Act) -> Written:
-        """The applicant says why the refusal is wrong."""
-        row = self.of_number(doing, doing.data["number"])
-        if row.party_key != doing.party.key:
-            raise refuse(_("只能对自己提交的申请提出异议。"), field="number", code="wrong_party")
-        if row.life != "refused" or row.objection:
-            raise refuse(
-                _("该申请没有被拒绝，或者已经提出异议。"), field="number", code="duplicate"
-            )
-        row.objection = doing.data["text"]
-        row.save(update_fields=["objection"])
-        return Written({"number": row.number}, {"text": row.objection})
-
-    @act(
-        "refusal.decided",
-        title=_("核查对初审结果的异议"),
-        by="by",
-        form=forms.RefusalDecisionForm,
-        optional=True,
-    )
-    def decide_refusal(self, doing: Act) -> Written:
-        """Decide an objection to a refusal."""
-        row = self.of_number(doing, doing.data["number"])
-        if row not in self.objected(doing.case):
-            raise refuse(_("该申请没有待核查的异议。"), field="number", code="duplicate")
-        if doing.data["decision"] == "upheld":
-            row.reasons = []
-            row.accept()
-        else:
-            row.reasons = [*row.reasons, "heard"]
-        row.save(update_fields=["life", "reasons"])
-        body = {"number": row.number, "decision": doing.data["decision"]}
-        return Written(body, {"reason": doing.data["reason"]}, settle=True)
-
-    def objected(self, case: Case) -> list[Applicant]:
-        """Refused, objected, and not yet decided."""
-        rows = Applicant.objects.filter(case=case, life="refused").exclude(objection="")
-        return [row for row in rows if "heard" not in row.reasons]
-
-    def settle(self, run: StepRun, now: dt.datetime) -> str | None:
-        """The time to object is over and nothing waits."""
-        if not run.term_over(now) or self.unmet(run):
-            return None
-        eligible = Applicant.objects.filter(case=run.process, life="eligible")
-        return "done" if eligible.exists() else "none"
-
-    def unmet(self, run: StepRun) -> list[Words]:
-        """Applications and objections that wait."""
-        missing: list[Words] = []
-        if n := Applicant.objects.filter(case=run.process, life="applied").count():
-            missing.append(_("还有%(n)s件申请待初审") % {"n": n})
-        if n := len(self.objected(run.process)):
-            missing.append(_("还有%(n)s件对初审结果的异议待核查") % {"n": n})
-        return missing
+from .models import Applicant, Points, Post, Representative
+from .people import People, Progress, counts_of
 
 
 class Evaluate(People):
@@ -431,6 +138,14 @@ class Evaluate(People):
         body = {life: counts.get(life, 0) for life in ("proposed", "reserve", "unplaced")}
         return Written(body, outcome="done" if counts.get("proposed") else "none")
 
+    def progress(self, run: StepRun) -> Iterator[Progress]:
+        """How many of the sheets are in."""
+        present = self.panel(run).filter(present=True)
+        there = present.count()
+        if there:
+            given = present.filter(points__isnull=False).distinct().count()
+            yield Progress(_("已登记的评分表"), given, there)
+
     def _eligible(self, case: Case) -> QuerySet[Applicant]:
         return Applicant.objects.filter(case=case, life="eligible")
 
@@ -439,10 +154,9 @@ class Evaluate(People):
         present = self.panel(run).filter(present=True)
         if not present.exists():
             return [_("尚未登记到会")]
+        everyone = set(self._eligible(run.process).values_list("number", flat=True))
         left = [
-            row
-            for row in present.filter(points__isnull=True)
-            if self._eligible(run.process).exclude(number__in=row.stands_back).exists()
+            row for row in present.filter(points__isnull=True) if everyone - set(row.stands_back)
         ]
         return [_("还有%(n)s份评分表未登记") % {"n": len(left)}] if left else []
 
@@ -454,7 +168,7 @@ class Vet(People):
     outcomes: ClassVar[dict[str, Words]] = {"done": _("审核完成"), "none": _("无人通过审核")}
     shows = ("proposed", "reserve")
 
-    @act("source.asked", title=_("登记核查结果"), by="by", form=forms.SourceForm)
+    @act("source.asked", title=_("登记核查结果"), by="by", form=forms.SourceForm, preview=True)
     def ask(self, doing: Act) -> Written:
         """What one source says; whoever it speaks against is barred. Done with the last source."""
         run, source = doing.open_run, doing.data["source"]
@@ -474,6 +188,12 @@ class Vet(People):
         run.save(update_fields=["data"])
         private = {"found": str(doing.data["found"])} if doing.data["found"] else {}
         return Written({"source": source, "found": len(doing.data["found"])}, private, settle=True)
+
+    def progress(self, run: StepRun) -> Iterator[Progress]:
+        """Which sources have answered."""
+        asked = run.data.get("asked", [])
+        for code, title in rules.SOURCES.items():
+            yield Progress(title, int(code in asked), 1)
 
     def settle(self, run: StepRun, now: dt.datetime) -> str | None:
         """With the last source."""

@@ -169,8 +169,8 @@ class Story:
         self.apply(online=online)
         for post in (1, 1, 1, 2, 2, 3):
             self.apply(post, household="演示代表三" if post == 2 else "")
-        self.apply(born=dt.date(1999, 5, 1))
-        self.apply(3, facts=["business"])
+        self.apply(born=dt.date(1999, 5, 1), insist="on")
+        self.apply(3, facts=["business"], insist="on")
         return self
 
     def check(self) -> Story:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,9 +21,11 @@ from workflows.portal.viewer import Viewer
 from workflows.portal.views import context, find_case
 
 from . import reading
-from .models import Holder, Post
+from .applying import handed_in_by
+from .models import Applicant, Holder, Post
 
 PER_PAGE = 30
+HANDLERS = frozenset({"office", "residents_committee"})
 
 
 def _case(number: str) -> Case:
@@ -69,9 +74,80 @@ def post_detail(request: HttpRequest, number: str, post: int) -> HttpResponse:
             post=found,
             page=page,
             people=people,
+            **reading.may_do(found),
             **reading.openings(found),
         ),
     )
+
+
+@login_required
+@require_GET
+@never_cache
+def application_list(request: HttpRequest, number: str) -> HttpResponse:
+    """The applications of a call, in clear, for those who handle it."""
+    case = _case(number)
+    if not HANDLERS & Viewer(request.user, case).roles:
+        raise PermissionDenied
+    chosen = {name: request.GET.get(name, "").strip()[:40] for name in ("find", "life", "village")}
+    page = Paginator(reading.applications(case, **chosen), PER_PAGE)
+    return render(
+        request,
+        "public_posts/applications.html",
+        context(
+            request,
+            "cases",
+            case=case,
+            page=page.get_page(request.GET.get("page")),
+            lives=Applicant.STATES,
+            villages=reading.villages(case),
+            **chosen,
+        ),
+    )
+
+
+@login_required
+@require_GET
+@never_cache
+def application(request: HttpRequest, number: str, applicant: int) -> HttpResponse:
+    """One application with its papers: for those who handle it, and who handed it in online."""
+    case = _case(number)
+    viewer = Viewer(request.user, case)
+    rows = Applicant.objects.filter(case=case, number=min(applicant, 2**31 - 1))
+    row = rows.select_related("post", "record").first()
+    handles = bool(HANDLERS & viewer.roles)
+    if row is None or not (handles or row.party_key == f"person:{request.user.pk}"):
+        raise Http404  # whether there is one is not said either
+    row.case = case
+    return render(
+        request,
+        "public_posts/application.html",
+        context(
+            request,
+            "my",
+            case=case,
+            row=row,
+            handles=handles,
+            offers=_offers(viewer, row),
+            **reading.application(row),
+        ),
+    )
+
+
+def _offers(viewer: Viewer, row: Applicant) -> list[tuple[Any, str]]:
+    """What the viewer may do about one application now."""
+    wanted = {
+        "applied": ("application.withdrawn", "application.refused"),
+        "refused": ("refusal.decided",) if row.objection else ("refusal.objected",),
+    }.get(row.life, ())
+    found = []
+    for run in StepRun.objects.filter(process=row.case, name__in=("apply", "check")):
+        run.process = row.case
+        for offer in viewer.offers(run, run.step):
+            mine = any(handed_in_by(row, party) for party in offer.parties)
+            own = offer.spec.name in ("application.withdrawn", "refusal.objected")
+            if offer.spec.name in wanted and (mine or not own):
+                found.append((offer.title, f"{offer.url}?number={row.number}"))
+    return found
 
 
 @require_GET

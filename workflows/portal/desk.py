@@ -29,7 +29,7 @@ from ..models.case import Case, Community, StepRun
 from ..models.record import Trace
 from ..parties import Party, directory, role_title
 from ..steps.answers import following
-from ..steps.base import Step
+from ..steps.base import SHOWN, Step
 from ..steps.matters import CaseActs
 from ..steps.opinion import Keys
 from . import dates, readers, words
@@ -123,12 +123,15 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
     form = form_class(data, files, act=doing, initial=initial) if form_class else None
     paper_form = PaperForm(data, case=case) if offer.paper else None
     refused: acts.Refused | None = None
-    if posted:
+    preview: dict[str, Any] = {}
+    if posted and offer.spec.preview and "preview" in request.POST:
+        preview, refused = _foresee(request, offer, step)
+    elif posted:
         done, refused = _send(request, offer, step, paper_form)
         if done is not None:
             return redirect(f"/cases/{number}/done/{done.record.seq}/")
-        if refused is not None and form is not None:
-            _tell(form, refused)
+    if refused is not None and form is not None:
+        _tell(form, refused)
     fields = form.fields.values() if form is not None else ()
     listed = offer.paper or any(f.widget.attrs.get("list") == "residents" for f in fields)
     members = directory().members("households", case.community) if listed else ()
@@ -149,6 +152,7 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
             members=members,
             closed=closed,
             refused=refused,
+            preview=preview,
             files_lost=bool(request.FILES),
             parties=[
                 (party_code(party), party.label or role_title(party.role))
@@ -160,8 +164,31 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
             beside_template=f"steps/{offer.step.kind}_beside.html",
             idempotency_key=request.POST.get("idempotency_key") or uuid.uuid4().hex,
         ),
-        status=422 if posted else 200,
+        status=422 if posted and not preview else 200,
     )
+
+
+def _foresee(
+    request: HttpRequest, offer: Offer, step: str
+) -> tuple[dict[str, Any], acts.Refused | None]:
+    """What would come of an act, by doing it and taking it back: what its record would say, and
+    whom it would change; the door decides again."""
+    party, run = _meant(request, offer), offer.run
+    assert run is not None
+    before = offer.step.roster(run)
+    try:
+        with acts.foreseen(offer.case, step, offer.spec.name, party, request.POST) as record:
+            after = offer.step.roster(run)
+            lines = [(str(label), str(said)) for label, said in words.body_lines(run.case, record)]
+    except acts.Refused as refused:
+        return {}, refused
+    changed = [
+        (who, before.get(who, ""), after.get(who, ""))
+        for who in {**before, **after}
+        if before.get(who) != after.get(who)
+    ]
+    more = max(0, len(changed) - SHOWN)
+    return {"lines": lines, "changed": changed[:SHOWN], "more": more}, None
 
 
 def _tell(form: forms.Form, refused: acts.Refused) -> None:
@@ -314,6 +341,7 @@ def my(request: HttpRequest) -> HttpResponse:
                 "step": words.step_title(case, trace.record.step),
                 "receipt": f"/cases/{case.number}/done/{trace.record.seq}/",
                 "answers": own.answers,
+                "links": own.links,
                 "acts": [
                     {
                         "title": words.act_title(case, trace.record.step, name),

@@ -21,7 +21,7 @@ from ..steps.base import Step, Words
 from ..steps.consultation import VISITS
 from ..steps.consultation_rows import SATISFACTION
 from ..steps.opinion import OUTCOMES, STANCES
-from ..steps.privacy import KINDS, REASONS
+from ..steps.privacy import KEPT_LONG_ENOUGH, KINDS, REASONS
 from ..steps.publicity_rows import DECISIONS, GROUNDS
 from ..steps.selection import PHASES as SELECTION_PHASES
 from ..terms import parse
@@ -175,6 +175,7 @@ HERE: dict[tuple[str, str], Words] = {
 VALUES: dict[str, Words] = {
     **KINDS,
     **REASONS,
+    **KEPT_LONG_ENOUGH,
     "earlier_enrolment": _("报名在先者列前"),
     "exclude-start": _("当日不计"),
     "roll-to-workday": _("期满日逢休息日顺延"),

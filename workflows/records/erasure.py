@@ -129,13 +129,13 @@ def _disclosures(
     Returns the records of others that were about the subject.
     """
     theirs = Disclosure.objects.filter(record__in=own)
-    gone = theirs.filter(Q(record__in=said) | Q(public=False, now=None))
+    gone = theirs.filter(Q(record__in=said) | Q(public=False, now__isnull=True))
     result.gone["disclosures"] += gone.count()
     gone.delete()
     values = subject.names | subject.labels
     about = {
         row.pk: row.record_id
-        for row in Disclosure.objects.filter(record__case=case, public=False, now=None)
+        for row in Disclosure.objects.filter(record__case=case, public=False, now__isnull=True)
         # A whole value: what others wrote in their own words is theirs.
         if any(
             part in values for leaf in words.leaves(words.clear(row)) for part in leaf.split("、")
@@ -145,7 +145,9 @@ def _disclosures(
     result.gone["disclosures"] += len(about)
 
     names = masking.Names(subject.names)
-    rows = list(Disclosure.objects.filter(record__case=case).exclude(public=False, now=None))
+    rows = list(
+        Disclosure.objects.filter(record__case=case).exclude(public=False, now__isnull=True)
+    )
     leaves = {leaf for row in rows for leaf in words.leaves(words.standing(row))}
     for leaf in leaves:
         if (after := _without(leaf, names, subject)) != leaf:
@@ -275,7 +277,8 @@ def _clear(model: Any, keys: list[int], token: str, at: dt.datetime) -> None:
     rows.update(**fresh)
     if _has(model, "life"):
         # Nobody has to answer what is no longer there, or to judge who is not.
-        rows.filter(life__in=("submitted", "enrolled")).update(life="withdrawn")
+        waiting = getattr(model, "withdrawn_when_erased", ("submitted", "enrolled"))
+        rows.filter(life__in=waiting).update(life="withdrawn")
     if model._meta.model_name == "objection":
         rows.filter(life="raised").update(life="withdrawn")
     for name in ("fingerprint", "key"):
@@ -293,6 +296,24 @@ def _files(attachments: QuerySet[Attachment], result: Erased) -> None:
         transaction.on_commit(partial(storage.delete, path))
         Attachment.objects.filter(pk=attachment.pk).update(file="", public=False)
         result.gone["files"] += 1
+
+
+def let_go(rows: QuerySet[Any], at: dt.datetime) -> Counter[str]:
+    """Erase what was told with facts that are kept no longer: their personal fields, and of their
+    own records the private values and files. Their rows, links and public words stay. Only within
+    the act that records it; the model has `personal` and `erased_at`."""
+    result = Erased()
+    keys = list(rows.values_list("pk", flat=True))
+    own = list(rows.exclude(record=None).values_list("record", flat=True))
+    gone = Disclosure.objects.filter(record__in=own, public=False, now__isnull=True)
+    result.gone["disclosures"] = gone.count()
+    gone.delete()
+    _files(Attachment.objects.filter(record__in=own, public=False), result)
+    model: Any = rows.model
+    result.gone["people"] = model._default_manager.filter(pk__in=keys).update(
+        **model.personal, erased_at=at
+    )
+    return result.gone
 
 
 def _look_again(case: Case, at: dt.datetime) -> None:

@@ -9,21 +9,27 @@ from typing import Any
 
 from ..models.record import Record
 from .ballot_rows import ResultObjection
+from .base import Step, Words
 from .opinion import Opinion
 from .publicity_rows import Objection
 
 
 @dataclass
 class Following:
-    """`answers` to one record (`outcome`, `reason`, `referral`, `at`), and what its author may
-    still do: pairs of the act's name and the query string of its page."""
+    """`answers` to one record (`outcome`, or `state` and `label` in words of its own; `reason`,
+    `referral`, `at`), and what its author may still do: pairs of the act's name and the query
+    string of its page. `links` are words and addresses of further pages for an author who has
+    signed in."""
 
     answers: list[dict[str, Any]] = field(default_factory=list)
     acts: list[tuple[str, str]] = field(default_factory=list)
+    links: list[tuple[Words, str]] = field(default_factory=list)
 
 
 def following(records: Iterable[Record]) -> dict[int, Following]:
-    """What became of each record, by primary key; three queries however many there are."""
+    """What became of each record, by primary key; three queries however many there are, and those
+    of the kinds of steps that answer in their own way. Their cases are loaded."""
+    records = list(records)
     keys = [record.pk for record in records]
     found: dict[int, Following] = defaultdict(Following)
     for opinion in Opinion.objects.filter(record__in=keys).select_related("reply"):
@@ -41,6 +47,16 @@ def following(records: Iterable[Record]) -> dict[int, Following]:
     for row in ResultObjection.objects.filter(record__in=keys).select_related("reply"):
         assert row.record_id is not None
         _answer(found[row.record_id], row)
+    kinds: dict[type[Step], list[Record]] = defaultdict(list)
+    for record in records:
+        node = record.case.declared._nodes_by_name.get(record.step)
+        if isinstance(node, Step):
+            kinds[type(node)].append(record)
+    for kind, of_kind in kinds.items():
+        for key, own in kind.became(of_kind).items():
+            found[key].answers += own.answers
+            found[key].acts += own.acts
+            found[key].links += own.links
     return found
 
 

@@ -28,6 +28,7 @@ from viewflow.workflow.status import STATUS
 from .. import calendars, clock, law, records, terms
 from ..acts import Act, Refused, Written, in_hand
 from ..models.case import Case, StepRun
+from ..models.record import Record
 from ..parties import Party, directory
 from ..records import masking
 
@@ -54,7 +55,9 @@ class ActSpec:
     step's term has run out. `optional`: one may do it and need not; nobody's inbox asks for it.
     `form` is a form class or the name of a step's method that makes one
     for the act at hand. `page`: has a page of its own. `button`: that page is reached by a button;
-    others are reached from the thing that they are about (the opinion to answer).
+    others are reached from the thing that they are about (the opinion to answer). `preview`: its
+    page first shows what would come of it, and sends it once that is confirmed; its files must be
+    optional.
     """
 
     name: str
@@ -68,6 +71,7 @@ class ActSpec:
     page: bool = True
     button: bool = True
     optional: bool = False
+    preview: bool = False
 
 
 def act(
@@ -82,6 +86,7 @@ def act(
     page: bool = True,
     button: bool = True,
     optional: bool = False,
+    preview: bool = False,
 ) -> Callable[[Callable[[Any, Act], Written]], Callable[[Any, Act], Written]]:
     """Declare a method of a step to be an act, named as its record (``opinion.submitted``)."""
 
@@ -98,6 +103,7 @@ def act(
             page,
             button,
             optional,
+            preview,
         )
         method.act_spec = spec  # type: ignore[attr-defined]
         return method
@@ -385,6 +391,17 @@ class Step(Node):
         """The soonest day within the run by which something must be done (an objection decided);
         None where the run's own term is all there is."""
         return None
+
+    def roster(self, run: StepRun) -> Mapping[str, Words]:
+        """Who stands how, for previews, which list whom an act would change; may hold clear values.
+        For those who may do the act; a constant number of queries."""
+        return {}
+
+    @classmethod
+    def became(cls, records: Sequence[Record]) -> Mapping[int, Any]:
+        """What became of what was handed in by acts of this kind of step, by the record's key (see
+        `answers.Following`): for whoever handed it in. A constant number of queries."""
+        return {}
 
     def page(self, run: StepRun) -> dict[str, Any]:
         """What the public page of a run shows; a constant number of queries."""

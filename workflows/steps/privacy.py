@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from django import forms
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from ..acts import Act, Written
@@ -28,7 +29,9 @@ REASONS: dict[str, Words] = {
     "consent_withdrawn": _("本人撤回同意"),
     "law": _("法律规定应当删除"),
 }
+KEPT_LONG_ENOUGH: dict[str, Words] = {"retention": _("保存期限已满")}
 KINDS: dict[str, Words] = {
+    "people": _("人员"),
     "records": _("记录"),
     "disclosures": _("不公开的内容"),
     "words": _("公开文字中的姓名"),
@@ -206,6 +209,24 @@ class Privacy(Step):
         if doing.payload.get("again") and doing.party.role == "clock":
             body["again"] = doing.payload["again"]
         return Written(body)
+
+    @act(
+        "retention.ended",
+        title=_("保存期满删除个人信息"),
+        by=("clock",),
+        after_close=True,
+        while_suspended=True,
+        page=False,
+    )
+    def forget(self, doing: Act) -> Written:
+        """Erase what the procedure keeps no longer; the record says how much of what."""
+        gone = doing.case.declared.forget(doing.case, doing.at)
+        if not any(gone.values()):
+            raise refuse(_("没有需要删除的内容。"), code="duplicate")
+        erasure.announce([doing.case.pk])
+        transaction.on_commit(erasure.scrub)
+        erased = {kind: n for kind, n in sorted(gone.items()) if n}
+        return Written({"reason": "retention", "erased": erased})
 
 
 _PLACE = re.compile(

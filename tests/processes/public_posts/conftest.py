@@ -69,9 +69,9 @@ class Walk:
     def announce(self, **changes: Any) -> None:
         self.do("announce", "task.done", {**ANNOUNCEMENT, **changes})
 
-    def apply(self, at: int, post: int = 1, **changes: Any) -> Any:
+    def told(self, at: int, post: int = 1, **changes: Any) -> dict[str, Any]:
         born = dt.date.fromisoformat(changes.get("born", "1970-05-01"))
-        payload = {
+        return {
             "post": self.case.posts.get(number=post).pk,
             "name": f"示{'甲乙丙丁戊己庚辛壬癸'[at % 10]}{'子丑寅卯'[at // 10 % 4]}",
             "identity": identity(born, at),
@@ -80,11 +80,18 @@ class Walk:
             "contact": "13800000000",
             "group": "rural_older",
             "pledge": "on",
+            "insist": "on",
             **changes,
         }
+
+    def apply(self, at: int, post: int = 1, **changes: Any) -> Any:
+        payload = self.told(at, post, **changes)
         return self.do(
             "apply", "application.handed_in", payload, self.village, papers=[self.paper()]
         )
+
+    def run(self, step: str) -> StepRun:
+        return StepRun.objects.get(process=self.case, name=step, finished__isnull=True)
 
     def paper(self) -> SimpleUploadedFile:
         return SimpleUploadedFile("paper.png", PNG, "image/png")
