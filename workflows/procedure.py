@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from . import terms
 from .acts import Refused
 from .models.case import Case, StepRun
 from .models.record import Attachment
+from .parties import Party
 from .steps.base import Opening, Step, Words
 from .steps.matters import CaseActs
 
@@ -95,15 +96,15 @@ class Procedure(Flow):
         return cls._case_acts
 
     @classmethod
-    def inside(cls, case: Case, roles: set[str]) -> dict[str, Any]:
-        """What the pages of a case show to those who hold these roles in it and to nobody else;
-        may hold clear values. Empty for the public."""
+    def inside(cls, case: Case, parties: Sequence[Party]) -> dict[str, Any]:
+        """What the pages of a case show to who has these capacities in it and to nobody else; may
+        hold clear values. Empty for the public."""
         return {}
 
     @classmethod
-    def may_read(cls, file: Attachment, roles: set[str], oversees: bool) -> bool:
-        """Whether someone who is not its author may download a private file of a case; `oversees`:
-        the case's community."""
+    def may_read(cls, file: Attachment, parties: Sequence[Party], oversees: bool) -> bool:
+        """Whether someone with these capacities in a case, who is not its author, may download a
+        private file of it; `oversees`: the case's community."""
         return oversees
 
     @classmethod

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django import forms
@@ -14,10 +16,10 @@ from workflows.steps.base import refuse, require_clear
 from workflows.steps.task import TaskForm
 from workflows.uploads import UploadField
 
-from . import alike, rules
+from . import alike, reading, rules
 from .models import Appeal
 
-_POINT = re.compile(r"-?\d{1,2}\.\d{3,7},-?\d{1,3}\.\d{3,7}")
+_POINT = re.compile(r"-?[0-9]{1,2}\.[0-9]{3,7},-?[0-9]{1,3}\.[0-9]{3,7}")
 
 
 def _text(label: object, *, rows: int = 4, most: int = 1000, **kwargs: Any) -> forms.CharField:
@@ -26,17 +28,39 @@ def _text(label: object, *, rows: int = 4, most: int = 1000, **kwargs: Any) -> f
     )
 
 
+def _pick(field: Any, buildings: list[str]) -> forms.ChoiceField:
+    """A field with the buildings of a place to choose from."""
+    return forms.ChoiceField(
+        label=field.label,
+        help_text=field.help_text,
+        choices=[*field.choices, *((each, each) for each in buildings)],
+        required=False,
+    )
+
+
 class AppealForm(TaskForm):
     """What it is about and where; who asks only if they like. Its record holds the kind alone."""
 
-    private_fields = ("text", "building", "point", "name", "phone", "may_show", "held")
+    private_fields = (*("text", "building", "spot", "point", "name", "phone", "may_show", "held"),)
 
+    way = forms.ChoiceField(label=_("怎么来的"), choices=list(rules.WAYS.items()))
     kind = forms.ChoiceField(label=_("类别"), choices=list(rules.KINDS.items()))
     text = _text(_("诉求内容（不公开原文）"), rows=6, most=2000)
-    building = forms.CharField(label=_("楼栋或者位置"), max_length=40, required=False)
+    building = forms.ChoiceField(
+        label=_("楼栋"),
+        choices=[("", _("公共区域或者说不清"))],
+        required=False,
+        help_text=_("经您同意才公开到楼栋，单元、室号不公开。"),
+    )
+    spot = forms.CharField(
+        label=_("具体位置（不公开）"),
+        help_text=_("例如：一单元门口、东门外。"),
+        max_length=80,
+        required=False,
+    )
     point = forms.CharField(
-        label=_("坐标"),
-        help_text=_("不是必填。纬度、经度，用英文逗号隔开，例如 36.8131,118.0548。"),
+        label=_("坐标（不公开）"),
+        help_text=_("从手机地图里复制。纬度在前，经度在后，例如 36.8131,118.0548。"),
         max_length=40,
         required=False,
     )
@@ -55,6 +79,16 @@ class AppealForm(TaskForm):
     )
     held = forms.CharField(required=False, max_length=20, widget=forms.HiddenInput)
 
+    def setup(self) -> None:
+        """The buildings of the place, where it has some; how it came, where an officer types it."""
+        case = self.act.case
+        buildings = reading.buildings(case.community) if case.community_id else []
+        if buildings:
+            self.fields["building"] = _pick(self.fields["building"], buildings)
+        else:
+            del self.fields["building"]
+        del self.fields["held" if self.act.party.via == "paper" else "way"]
+
     def clean_text(self) -> str:
         """Words, not signs."""
         text: str = self.cleaned_data["text"]
@@ -64,12 +98,11 @@ class AppealForm(TaskForm):
 
     def clean_point(self) -> str:
         """Latitude and longitude on earth."""
-        point = "".join(self.cleaned_data["point"].replace("，", ",").split())
+        point = "".join(unicodedata.normalize("NFKC", self.cleaned_data["point"]).split())
         if point:
             latitude, _sep, longitude = point.partition(",")
-            if not _POINT.fullmatch(point) or abs(int(latitude.split(".")[0])) >= 90:
-                raise forms.ValidationError(_("坐标填写有误，请按“纬度,经度”填写。"))
-            if abs(int(longitude.split(".")[0])) >= 180:
+            on_earth = _POINT.fullmatch(point) and abs(Decimal(latitude)) <= 90
+            if not on_earth or abs(Decimal(longitude)) > 180:
                 raise forms.ValidationError(_("坐标填写有误，请按“纬度,经度”填写。"))
         return point
 
@@ -143,6 +176,9 @@ class AssignmentForm(_OfAppeal):
     door = forms.ChoiceField(
         label=_("应当走的途径"), choices=[("", "—"), *rules.DOORS.items()], required=False
     )
+    building = forms.ChoiceField(
+        label=_("公开的楼栋"), choices=[("", _("不公开楼栋"))], required=False
+    )
     wording = _text(_("公开的诉求内容（已遮盖个人信息）"), required=False)
 
     def setup(self) -> None:
@@ -151,6 +187,12 @@ class AssignmentForm(_OfAppeal):
             return
         appeal = self.appeal
         self.fields["kind"].initial = appeal.kind
+        buildings = reading.buildings(self.act.case.community) if appeal.may_show else []
+        if buildings:
+            self.fields["building"] = _pick(self.fields["building"], buildings)
+            self.fields["building"].initial = appeal.shown_building or appeal.building
+        else:
+            del self.fields["building"]
         if appeal.may_show:
             self.fields["wording"].initial = appeal.wording or masking.draft(appeal.text)
         else:
@@ -183,6 +225,7 @@ class AssignmentForm(_OfAppeal):
             kind=data["kind"],
             unit=data["unit"],
             joint=data["joint"],
+            shown_building=data.get("building", ""),
             wording=data.get("wording", ""),
         )
 
@@ -217,9 +260,8 @@ class AnswerForm(_OfAppeal):
 
     def fact(self) -> None:
         """The author reads it by the receipt."""
-        if self.outcome() == "replied":
-            answer = self.cleaned_data["answer"]
-            Appeal.objects.filter(case=self.act.case).update(answer=answer)
+        answer = self.cleaned_data["answer"]
+        Appeal.objects.filter(case=self.act.case).update(answer=answer)
 
 
 class HandlingForm(AnswerForm):
@@ -268,6 +310,13 @@ class HandlingForm(AnswerForm):
     def outcome(self) -> str:
         """As decided."""
         return str(self.cleaned_data["decision"])
+
+    def fact(self) -> None:
+        """An answer; or the unit no longer has it, nor reads it."""
+        if self.outcome() == "replied":
+            super().fact()
+        else:
+            Appeal.objects.filter(case=self.act.case).update(unit="", joint=[])
 
 
 class RatingForm(_OfAppeal):

@@ -15,8 +15,10 @@ from . import rules
 class Appeal(models.Model):
     """What somebody reports or asks. Written by acts of its case alone.
 
-    `wording` is public, masked, and only there if the author agreed (`may_show`). `held` says why
-    it waits in the queue of the suspicious.
+    Where it is: `building` (as picked), `spot` (in the author's words) and `point` (latitude and
+    longitude), none of them public. `shown_building` and `wording` are, and only there if the
+    author agreed (`may_show`). `way`: how it came, where an officer typed it in. `held` says why it
+    waits in the queue of the suspicious.
     """
 
     case = models.OneToOneField(Case, on_delete=models.CASCADE, related_name="appeal")
@@ -26,7 +28,10 @@ class Appeal(models.Model):
     joint = models.JSONField(default=list, blank=True)
     text = models.TextField(_("诉求内容"))
     digest = models.CharField(max_length=64, db_index=True)
+    way = models.CharField(max_length=20, blank=True, choices=list(rules.WAYS.items()))
     building = models.CharField(max_length=40, blank=True)
+    shown_building = models.CharField(max_length=80, blank=True)
+    spot = models.CharField(max_length=80, blank=True)
     point = models.CharField(max_length=40, blank=True)
     name = models.CharField(max_length=40, blank=True)
     phone = models.CharField(max_length=40, blank=True)
@@ -37,7 +42,19 @@ class Appeal(models.Model):
     rating = models.CharField(max_length=20, blank=True)
 
     personal: ClassVar[dict[str, str]] = dict.fromkeys(
-        ("text", "digest", "building", "point", "name", "phone", "wording"), ""
+        (
+            "text",
+            "digest",
+            "building",
+            "shown_building",
+            "spot",
+            "point",
+            "name",
+            "phone",
+            "wording",
+            "answer",
+        ),
+        "",
     )
 
     class Meta:

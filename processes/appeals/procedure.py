@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from viewflow import this
 
 from workflows.models import Attachment, Case
-from workflows.parties import name_roles
+from workflows.parties import Party, name_roles
 from workflows.procedure import Procedure
 from workflows.steps.base import Closing, Opening
 from workflows.steps.handling import Handling
@@ -72,6 +72,7 @@ class Appeals(Procedure):
             by=OFFICE,
             form=forms.ScreenForm,
             term=rules.ASSIGN,
+            unlisted=True,
             source=_("默认：1个工作日"),
         )
         .On("genuine", this.classify, _("是真实诉求"))
@@ -172,14 +173,14 @@ class Appeals(Procedure):
     supervised_settled = Closing(_("经督办办结"))
     referred = Closing(_("已告知应当走的途径"), good=False)
     withdrawn = Closing(_("诉求人撤回"), good=False)
-    set_aside = Closing(_("不作为诉求办理"), good=False)
+    set_aside = Closing(_("不作为诉求办理"), good=False, unlisted=True)
 
     @classmethod
-    def inside(cls, case: Case, roles: set[str]) -> dict[str, Any]:
+    def inside(cls, case: Case, parties: Sequence[Party]) -> dict[str, Any]:
         """The appeal and its answer: for the author and those who handle it."""
-        return reading.inside(case, roles)
+        return reading.inside(case, parties)
 
     @classmethod
-    def may_read(cls, file: Attachment, roles: set[str], oversees: bool) -> bool:
-        """Photos too."""
-        return bool(roles & reading.INSIDERS)
+    def may_read(cls, file: Attachment, parties: Sequence[Party], oversees: bool) -> bool:
+        """Photos too; whoever else oversees the place does not see what people write."""
+        return reading.may_read(file, parties)

@@ -2,35 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext_lazy as _
 
-from workflows.models import Case, Community, StepRun
+from workflows import clock
+from workflows.models import Attachment, Case, Community, Disclosure, StepRun
+from workflows.parties import Party, directory
+from workflows.records import words
 from workflows.steps.base import Words
 
+from ..community.models import Building
 from . import rules
 from .models import Appeal
 
-INSIDERS = {"anyone", "office", "handler", "overseer"}
+
+def buildings(place: Community) -> list[str]:
+    """What one may pick at a place, in order; none where no estate is on file."""
+    found = Building.objects.filter(estate__community=place).order_by("order", "pk")
+    return [str(building) for building in found]
 
 
-def inside(case: Case, roles: set[str]) -> dict[str, Any]:
-    """The appeal and its answer in clear: for its author and those who handle it."""
-    if not roles & INSIDERS:
-        return {}
+EVERY = ("office", "overseer")
+"""Roles that read every appeal of their places; a unit reads those that it has been given."""
+SAID_INSIDE = {"part.done": "note", "task.done": "comment"}
+"""What units tell one another and authors say to a rating: private values, by their act."""
+
+
+def handles(appeal: Appeal, parties: Sequence[Party]) -> bool:
+    """Whether one of these capacities has a part in handling an appeal."""
+    given = {appeal.unit, *appeal.joint} - {""}
+    return any(p.role in EVERY or (p.role == "handler" and p.seat in given) for p in parties)
+
+
+def _reads(appeal: Appeal, parties: Sequence[Party]) -> bool:
+    return any(p.role == "anyone" for p in parties) or handles(appeal, parties)
+
+
+def may_read(file: Attachment, parties: Sequence[Party]) -> bool:
+    """Whether these capacities may have a file of an appeal: as what it says."""
+    appeal = Appeal.objects.filter(case=file.run.process_id).first() if file.run else None
+    return appeal is not None and _reads(appeal, parties)
+
+
+def inside(case: Case, parties: Sequence[Party]) -> dict[str, Any]:
+    """The appeal and its answer in clear: for its author and those who handle it; what units say to
+    one another for the latter alone."""
     appeal = Appeal.objects.filter(case=case).first()
-    if appeal is None:
+    if appeal is None or not _reads(appeal, parties):
         return {}
-    linked = Case.objects.filter(
-        Q(appeal__linked_from__appeal=appeal) | Q(appeal__links__other=appeal)
-    )
-    return {
+    files = Attachment.objects.filter(run__process=case).exclude(file="").select_related("run")
+    found: dict[str, Any] = {
         "appeal": appeal,
         "kind": rules.KINDS[appeal.kind],
-        "linked": list(linked.distinct()) if roles - {"anyone"} else [],
+        "way": rules.WAYS.get(appeal.way, ""),
+        "files": list(files),
     }
+    if handles(appeal, parties):
+        linked = Q(appeal__linked_from__appeal=appeal) | Q(appeal__links__other=appeal)
+        found["linked"] = list(Case.objects.filter(linked).distinct())
+        found["said"] = _said(case)
+    return found
+
+
+def _said(case: Case) -> list[dict[str, Any]]:
+    rows = Disclosure.objects.filter(
+        record__case=case, name__in=SAID_INSIDE.values(), public=False, now__isnull=True
+    ).exclude(encoded="")
+    return [
+        {
+            "by": rules.UNITS.get(row.record.body.get("seat", ""), _("诉求人")),
+            "at": row.record.at,
+            "text": text,
+        }
+        for row in rows.select_related("record").order_by("record__seq")
+        if SAID_INSIDE.get(row.record.act) == row.name and (text := words.clear(row))
+    ]
 
 
 def chosen(query: Mapping[str, str]) -> dict[str, str]:
@@ -52,7 +101,7 @@ def rows(facets: Mapping[str, str]) -> QuerySet[Appeal]:
     Each word is looked for as it stands, so that words of two characters are found on every
     database; only what is public is searched.
     """
-    found = Appeal.objects.filter(held="").exclude(case__outcome="set_aside")
+    found = Appeal.objects.filter(case__unlisted=False)
     for name in ("kind", "unit"):
         if facets.get(name):
             found = found.filter(**{name: facets[name]})
@@ -77,6 +126,7 @@ def row(appeal: Appeal) -> dict[str, Any]:
         "case": appeal.case,
         "kind": rules.KINDS[appeal.kind],
         "unit": rules.UNITS.get(appeal.unit, ""),
+        "building": appeal.shown_building,
         "wording": appeal.wording,
         "open": appeal.case.finished is None,
     }
@@ -87,17 +137,32 @@ def places() -> list[Community]:
     return list(Community.objects.filter(kind__in=("estate", "subdistrict")).order_by("name"))
 
 
-def figures() -> list[dict[str, Any]]:
-    """By unit: answers, how many in time, overdue, how many of the rated satisfied; two queries.
+ANSWERING = ("handle", "rework")
+"""The steps whose terms the figures are about."""
 
-    Numbers taken among fewer than five are None.
+
+def typed_in_by(user: Any) -> list[Community]:
+    """Where the account may type in what came by telephone or letter; nowhere for most."""
+    if not user.is_authenticated:
+        return []
+    held = directory().parties_everywhere(user, clock.now())
+    mine = {
+        pk for pk, parties in held.items() if any(p.role in directory().typists for p in parties)
+    }
+    return [place for place in places() if place.pk in mine]
+
+
+def figures() -> list[dict[str, Any]]:
+    """By unit: answers, how many in time, overdue, how many of the rated satisfied; one query.
+
+    An answer after the last day is late, also before the red card of the next working day. Numbers
+    taken among fewer than five are None.
     """
-    late = StepRun.objects.filter(process=OuterRef("case"), name="handle", outcome="overdue")
-    kept = StepRun.objects.filter(
-        process=OuterRef("case"), name="handle", outcome="replied", finished__lt=F("ends_at")
-    )
+    answered = StepRun.objects.filter(process=OuterRef("case"), name__in=ANSWERING)
+    late = answered.filter(outcome__in=("replied", "overdue"), broken_at__isnull=False)
+    kept = answered.filter(outcome="replied", broken_at=None)
     marked = (
-        Appeal.objects.filter(held="")
+        Appeal.objects.filter(case__unlisted=False)
         .exclude(unit="")
         .annotate(late=Exists(late), kept=Exists(kept))
     )

@@ -53,6 +53,17 @@ UNITS: dict[str, Words] = {
     "property": _("物业服务企业"),
 }
 
+# How a matter comes that an officer types in.
+WAYS: dict[str, Words] = {
+    "phone": _("电话"),
+    "visit": _("来访"),
+    "letter": _("来信、便条"),
+    "hotline": _("12345热线转来"),
+    "grid": _("网格员上门收集"),
+}
+ENTERED_WITHIN = dt.timedelta(days=30)
+"""D: how long after it came a matter may be typed in."""
+
 # Matters with a course of their own, and whose door it is.
 DOORS: dict[str, Words] = {
     "petition": _("信访事项：向街道信访接待窗口或者国家信访平台提出（信访工作条例）"),

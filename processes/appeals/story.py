@@ -91,7 +91,7 @@ class Story:
     def assign(self, unit: str = "housing", *joint: str, **more: Any) -> Story:
         """The office gives it to a unit, with those beside it."""
         appeal = Appeal.objects.get(case=self.case)
-        wording = {"wording": appeal.text} if appeal.may_show else {}
+        wording = {"wording": appeal.text, "building": appeal.building} if appeal.may_show else {}
         told = {"decision": "assigned", "kind": appeal.kind, "unit": unit, "joint": list(joint)}
         self.act("office", "classify", {**told, **wording, **more})
         return self

@@ -11,5 +11,6 @@ app_name = "appeals"
 urlpatterns = [
     path("appeals/", views.listing, name="list"),
     path("appeals/new/", views.submit, name="new"),
+    path("appeals/enter/", views.enter, name="enter"),
     path("procedures/appeals/open/", views.submit),
 ]

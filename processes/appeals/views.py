@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 from django_ratelimit.core import is_ratelimited
+from django_ratelimit.decorators import ratelimit
 from django_ratelimit.exceptions import Ratelimited
 
 from workflows import acts, clock
@@ -30,20 +35,6 @@ EASY, MOST, SAME = "5/h", "30/h", "3/d"
 """How many one browser hands in before a person looks at them first; at which it is refused; how
 often the same words are taken unseen. An address is never counted: many people may share it."""
 PER_PAGE = 20
-
-
-class PlaceForm(forms.Form):
-    """Where. `website` is for programs that fill in everything: people do not see it."""
-
-    community = forms.ModelChoiceField(
-        label=_("小区或者街道"), queryset=Community.objects.none(), to_field_name="code"
-    )
-    website = forms.CharField(required=False, max_length=200)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        places: Any = self.fields["community"]
-        places.queryset = Community.objects.filter(kind__in=Appeals.community_kinds)
 
 
 def _browser(_group: str, request: HttpRequest) -> str:
@@ -82,51 +73,121 @@ def _author(request: HttpRequest, submission: str) -> Party:
     return Party("anyone", f"drawn:{submission}")
 
 
-def submit(request: HttpRequest) -> HttpResponse:
-    """Report something; the receipt is the way back to it."""
-    posted = request.method == "POST"
-    place = PlaceForm(
-        request.POST if posted else None, initial={"community": request.GET.get("place")}
-    )
+def _chosen(request: HttpRequest) -> Community | None:
+    """The place that the address or the form names; the only one there is."""
+    places = Community.objects.filter(kind__in=Appeals.community_kinds)
+    code = request.POST.get("community") or request.GET.get("place", "")
+    if code:
+        return places.filter(code=code).first()
+    few = list(places[:2])
+    return few[0] if len(few) == 1 else None
+
+
+def _form(request: HttpRequest, where: Community, author: Party) -> AppealForm:
     step: Any = Appeals.step("submit")
+    case = Case(flow_class=Appeals, community=where)
+    doing = acts.Act(case, None, step.acts["task.done"], author, clock.now())
+    return AppealForm(request.POST or None, request.FILES or None, act=doing)
+
+
+def _hand_in(
+    where: Community,
+    author: Party,
+    sent: Any,
+    files: Any,
+    key: str,
+    happened_at: dt.datetime | None = None,
+) -> acts.Done:
+    """Open the case and hand in what it is about, or neither. Raises `acts.Refused`."""
+    with transaction.atomic():
+        demo = bool(settings.DEMO)
+        case = acts.open_case(Appeals, where, author, key=f"appeal:{key}", demo=demo)
+        return acts.perform(
+            case, "submit", "task.done", author, sent, files, key=key, happened_at=happened_at
+        )
+
+
+def submit(request: HttpRequest) -> HttpResponse:
+    """Report something: first where, then what. The receipt is the way back to it."""
+    where = _chosen(request)
+    if where is None:
+        page = context(request, "appeals", places=reading.places(), missing="place" in request.GET)
+        return render(request, "appeals/where.html", page)
     submission = _submission(request)
     author = _author(request, submission)
-    doing = acts.Act(Case(flow_class=Appeals), None, step.acts["task.done"], author, clock.now())
-    form = AppealForm(request.POST or None, request.FILES or None, act=doing)
-    if posted and place.is_valid() and form.is_valid():
+    form = _form(request, where, author)
+    posted = request.method == "POST"
+    if posted and form.is_valid():
         sent = request.POST.copy()
         sent["held"] = _suspicion(request)
         try:
-            with transaction.atomic():
-                where = place.cleaned_data["community"]
-                case = acts.open_case(
-                    Appeals,
-                    where,
-                    author,
-                    key=f"appeal:{submission}",
-                    demo=bool(settings.DEMO),
-                )
-                done = acts.perform(
-                    case, "submit", "task.done", author, sent, request.FILES, key=submission
-                )
+            done = _hand_in(where, author, sent, request.FILES, submission)
         except acts.Refused as refused:
             form.add_error(None, str(refused))
         else:
             return redirect(f"/r/{done.receipt}/")
     del form.fields["held"]
-    return render(
+    return _page(request, form, where)
+
+
+def _page(request: HttpRequest, form: AppealForm, where: Community, **more: Any) -> HttpResponse:
+    several = Community.objects.filter(kind__in=Appeals.community_kinds)[1:2].exists()
+    page = context(
         request,
-        "appeals/new.html",
-        context(
-            request,
-            "appeals",
-            form=form,
-            place=place,
-            submission=request.POST.get("submission") or uuid.uuid4().hex,
-            files_lost=bool(request.FILES),
-        ),
-        status=422 if posted else 200,
+        "appeals",
+        form=form,
+        where=where,
+        several=several,
+        submission=request.POST.get("submission") or uuid.uuid4().hex,
+        files_lost=bool(request.FILES),
+        **more,
     )
+    return render(request, "appeals/new.html", page, status=422 if form.is_bound else 200)
+
+
+class IntakeForm(forms.Form):
+    """When a matter came that an officer types in."""
+
+    happened_on = forms.DateField(
+        label=_("哪天收到的"), widget=forms.DateInput(attrs={"type": "date"})
+    )
+
+    def clean_happened_on(self) -> dt.date:
+        """Lately, and not in the future."""
+        day: dt.date = self.cleaned_data["happened_on"]
+        if day > clock.today():
+            raise forms.ValidationError(_("收到的日期不能晚于今天。"))
+        if day < clock.today() - rules.ENTERED_WITHIN:
+            raise forms.ValidationError(_("超过30天的不能补录，请让诉求人重新提出。"))
+        return day
+
+
+@login_required
+@ratelimit(key="user", rate="120/m", method="POST", block=True)
+def enter(request: HttpRequest) -> HttpResponse:
+    """Type in what came by telephone, letter or in person; the receipt is printed for who asked."""
+    mine = reading.typed_in_by(request.user)
+    if not mine:
+        raise PermissionDenied
+    where = _chosen(request) or (mine[0] if len(mine) == 1 else None)
+    if where is None or where not in mine:
+        page = context(request, "appeals", places=mine, entering=True)
+        return render(request, "appeals/where.html", page)
+    submission = _submission(request)
+    officer = Party("anyone", f"drawn:{submission}", request.user.pk, via="paper")
+    form = _form(request, where, officer)
+    intake = IntakeForm(request.POST or None, initial={"happened_on": clock.today()})
+    if form.is_bound and intake.is_valid() and form.is_valid():
+        day = intake.cleaned_data["happened_on"]
+        noon = timezone.make_aware(dt.datetime.combine(day, dt.time(12)))
+        before = noon if day < clock.today() else None
+        try:
+            done = _hand_in(where, officer, request.POST, request.FILES, submission, before)
+        except acts.Refused as refused:
+            form.add_error(None, str(refused))
+        else:
+            return redirect(f"/cases/{done.record.case.number}/done/{done.record.seq}/")
+    return _page(request, form, where, intake=intake)
 
 
 @require_safe
@@ -147,5 +208,6 @@ def listing(request: HttpRequest) -> HttpResponse:
             units=rules.UNITS.items(),
             places=reading.places(),
             figures=reading.figures(),
+            may_enter=bool(reading.typed_in_by(request.user)),
         ),
     )

@@ -33,7 +33,8 @@ RESIDENTS = ("household", "owner")
 APPLICANT, APPLIED_TO = "applicant", "subdistrict"
 """Whoever has an account may apply to a sub-district, resident or not."""
 ANYONE = "anyone"
-"""Whoever comes, with an account (``person:7``) or without one (``drawn:`` and 128 drawn bits)."""
+"""Whoever comes, with an account (``person:7``) or without one (``drawn:`` and 128 drawn bits), or
+by telephone or letter (``drawn:``, on paper)."""
 DRAWN = re.compile(r"drawn:[0-9a-f]{32}")
 DEEPEST = 5
 """How many communities, one within another, a role may reach through."""
@@ -152,7 +153,11 @@ class CommunityDirectory:
                 and Person.objects.filter(pk=party.user_id, is_active=True).exists()
             )
         if party.role == ANYONE:
-            return _anyone(party)
+            return _anyone(party) or (
+                party.via == "paper"
+                and DRAWN.fullmatch(party.key) is not None
+                and serves.filter(role__in=TYPISTS).exists()
+            )
         if party.role not in RESIDENTS:
             return (
                 party.via == "online"

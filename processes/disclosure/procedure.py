@@ -7,13 +7,14 @@ what each step asks, `letters` for the papers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from viewflow import this
 
 from workflows.models import Attachment, Case
-from workflows.parties import name_roles
+from workflows.parties import Party, name_roles
 from workflows.procedure import Procedure
 from workflows.steps.base import Closing, Opening
 from workflows.steps.ledger import Ledger
@@ -188,11 +189,11 @@ class DisclosureOnRequest(Procedure):
     withdrawn = Closing(_("申请人撤回"), good=False)
 
     @classmethod
-    def inside(cls, case: Case, roles: set[str]) -> dict[str, Any]:
+    def inside(cls, case: Case, parties: Sequence[Party]) -> dict[str, Any]:
         """The application and its reply: for the applicant and those who handle it."""
-        return reading.inside(case, roles)
+        return reading.inside(case, {party.role for party in parties})
 
     @classmethod
-    def may_read(cls, file: Attachment, roles: set[str], oversees: bool) -> bool:
+    def may_read(cls, file: Attachment, parties: Sequence[Party], oversees: bool) -> bool:
         """Files too; whoever else oversees the sub-district does not see what people ask for."""
-        return reading.may_read(file, roles)
+        return reading.may_read(file, {party.role for party in parties})

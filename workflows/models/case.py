@@ -66,6 +66,9 @@ class Case(AbstractProcess):
     suspended_at = models.DateTimeField(_("中止时间"), null=True, blank=True)
     suspended_reason = models.CharField(_("中止原因"), max_length=300, blank=True)
     demo = models.BooleanField(_("演示"), default=False)
+    unlisted = models.BooleanField(default=False)
+    """In no public list, search, feed or export of many: held until a person has looked at it, or
+    found to be no matter at all. Whoever has its number still sees its page and its records."""
     length = models.PositiveIntegerField(_("记录数"), default=0)
     head = models.BinaryField(_("末条记录的哈希"), max_length=32, null=True, editable=False)
     salt = models.BinaryField(max_length=32, default=_salt, editable=False)

@@ -79,18 +79,18 @@ def of_family(number: str) -> Edition:
 def of_place(code: str) -> Edition:
     """All cases of one place; those of a sub-district with those of its estates."""
     place = get_object_or_404(Community, code=code)
-    return Edition.of(place, Case.objects.filter(readers.within(place)))
+    return Edition.of(place, Case.objects.filter(readers.within(place), unlisted=False))
 
 
 def of_procedure(code: str) -> Edition:
     """All cases of a procedure, under whatever version."""
-    return Edition.of(_declared(code), Case.objects.filter(procedure=code))
+    return Edition.of(_declared(code), Case.objects.filter(procedure=code, unlisted=False))
 
 
 def of_procedure_families(code: str) -> Edition:
     """The same with the cases that their steps opened."""
     mine = Q(procedure=code) | Q(parent__process__procedure=code)
-    return Edition.of(_declared(code), Case.objects.filter(mine))
+    return Edition.of(_declared(code), Case.objects.filter(mine, unlisted=False))
 
 
 def _declared(code: str) -> type[procedures.Procedure]:

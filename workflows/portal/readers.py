@@ -49,6 +49,11 @@ def cases() -> QuerySet[Case]:
     )
 
 
+def listed() -> QuerySet[Case]:
+    """Those of them that public lists show."""
+    return cases().filter(unlisted=False)
+
+
 def days_left(run: StepRun, today: dt.date) -> int | None:
     """Whole days until the last day of the term; 0 on it, negative after it."""
     return (run.ends_on - today).days if run.ends_on else None
@@ -92,7 +97,7 @@ def home() -> dict[str, Any]:
     """The main page: open now, coming terms, lately decided."""
     now = clock.now()
     unfeatured = procedures.unfeatured()
-    shown = cases().exclude(procedure__in=unfeatured)
+    shown = listed().exclude(procedure__in=unfeatured)
     open_cases = shown.filter(finished__isnull=True, parent__isnull=True)[:8]
     coming = (
         StepRun.objects.filter(
@@ -121,7 +126,7 @@ def home() -> dict[str, Any]:
         "open": [card(case) for case in open_cases],
         "coming": [_run_row(run, today) for run in coming],
         "decided": [_run_row(run, today) for run in decided],
-        "counts": Case.objects.filter(parent__isnull=True).aggregate(
+        "counts": Case.objects.filter(parent__isnull=True, unlisted=False).aggregate(
             open=Count("pk", filter=Q(finished__isnull=True)),
             closed=Count("pk", filter=Q(finished__isnull=False)),
         ),
@@ -152,7 +157,7 @@ def search(
 
     With `parts` cases that are parts of others (lots) are listed without a query too.
     """
-    found = cases() if query or parts else cases().filter(parent__isnull=True)
+    found = listed() if query or parts else listed().filter(parent__isnull=True)
     for word in query.split()[:8]:
         found = found.filter(
             Q(title__icontains=word)
@@ -554,7 +559,7 @@ def _late_rows(
 def catalogue() -> list[dict[str, Any]]:
     """The procedures, with how many cases of each are open."""
     counts = dict(
-        Case.objects.filter(finished__isnull=True)
+        Case.objects.filter(finished__isnull=True, unlisted=False)
         .order_by()
         .values_list("procedure")
         .annotate(n=Count("pk"))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET
 from django_ratelimit.core import is_ratelimited
@@ -13,13 +14,15 @@ from django_ratelimit.exceptions import Ratelimited
 from viewflow.workflow.status import STATUS
 
 from .. import acts, clock, records
-from ..models.record import Record, Trace
+from ..models.record import Attachment, Record, Trace
 from ..parties import Party
 from ..steps.answers import following
 from ..steps.base import Step
 from . import readers, words
 from .desk import qr
-from .views import context, find_case
+from .views import context, find_case, handed_out
+
+Answer = TypeVar("Answer", bound=HttpResponseBase)
 
 MISSES = "20/m"
 """How often one address may give a code that does not exist. Codes that do are not counted, so
@@ -46,7 +49,7 @@ def _found(request: HttpRequest, code: str) -> Trace | None:
     return trace
 
 
-def _secret(response: HttpResponse) -> HttpResponse:
+def _secret(response: Answer) -> Answer:
     # The address holds a secret: no referrer, not even our own, and no cache may hold it. (With
     # no-referrer browsers send "Origin: null", which every form of the page would fail on.)
     response["Referrer-Policy"] = "strict-origin"
@@ -76,7 +79,8 @@ def receipt(request: HttpRequest, code: str = "") -> HttpResponse:
             sound=records.leaf_hash(record.canonical.encode()) == bytes(record.leaf_hash),
             qr=qr(request.build_absolute_uri(f"/r/{code}/")),
             own=_own_acts(trace),
-            inside=case.declared.inside(case, {record.role}) if _opened(trace) else {},
+            files=f"/r/{code}/files/",
+            inside=case.declared.inside(case, [_party(trace)]) if _opened(trace) else {},
         )
     status = 404 if code and trace is None else 200
     return _secret(render(request, "portal/receipt.html", context(request, **page), status=status))
@@ -91,7 +95,9 @@ def _opened(trace: Trace) -> bool:
 
 
 def _party(trace: Trace) -> Party:
-    return Party(trace.record.role, trace.party_key, trace.user_id)
+    """Whose receipt it is. Where an officer typed it in, the account is the officer's."""
+    typed = trace.record.content["party"].get("via") == "paper"
+    return Party(trace.record.role, trace.party_key, None if typed else trace.user_id)
 
 
 def _own_acts(trace: Trace) -> list[dict[str, Any]]:
@@ -164,6 +170,19 @@ def receipt_file(request: HttpRequest, code: str) -> HttpResponse:
     if trace is None:
         raise Http404
     return _secret(_file(trace.record))
+
+
+@require_GET
+def receipt_attachment(request: HttpRequest, code: str, uid: str) -> HttpResponseBase:
+    """A file of the case that who opened it may have, by the receipt."""
+    trace = _found(request, code)
+    file = get_object_or_404(Attachment.objects.select_related("run__process"), uid=uid)
+    if trace is None or file.run is None or file.run.process_id != trace.record.case_id:
+        raise Http404
+    case = trace.record.case
+    if not _opened(trace) or not case.declared.may_read(file, [_party(trace)], False):
+        raise Http404
+    return _secret(handed_out(file))
 
 
 @require_GET

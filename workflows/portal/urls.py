@@ -69,6 +69,7 @@ urlpatterns = [
     path("estates/<slug:code>/terms.ics", dates.place_dates, name="place_dates"),
     path("r/", receipts.receipt, name="receipt_form"),
     path("r/<str:code>/copy.json", receipts.receipt_file, name="receipt_file"),
+    path("r/<str:code>/files/<uuid:uid>/", receipts.receipt_attachment, name="receipt_attachment"),
     path("r/<str:code>/do/<slug:step>/<str:act>/", receipts.receipt_act, name="receipt_act"),
     path("r/<str:code>/", receipts.receipt, name="receipt"),
     path("my/", desk.my, name="my"),

@@ -72,7 +72,7 @@ class Viewer:
     @cached_property
     def inside(self) -> dict[str, Any]:
         """What the case shows to the viewer and not to the public."""
-        return self.case.declared.inside(self.case, self.roles) if self.roles else {}
+        return self.case.declared.inside(self.case, self.parties) if self.parties else {}
 
     @cached_property
     def roles(self) -> set[str]:

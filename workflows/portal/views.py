@@ -194,7 +194,7 @@ def verify(request: HttpRequest) -> HttpResponse:
 def place(request: HttpRequest, code: str) -> HttpResponse:
     """A place, an estate most often: its cases and those of what belongs to it, newest first."""
     community = get_object_or_404(Community.objects.select_related("parent"), code=code)
-    page = _page(request, readers.cases().filter(readers.within(community), parent__isnull=True))
+    page = _page(request, readers.listed().filter(readers.within(community), parent__isnull=True))
     return render(
         request,
         "portal/place.html",
@@ -295,10 +295,15 @@ def file(request: HttpRequest, uid: str) -> HttpResponseBase:
             allowed = author is not None and author.user_id == request.user.pk
             viewer = Viewer(request.user, run.process)
             reads = run.process.declared.may_read
-            allowed = allowed or reads(attachment, viewer.roles, viewer.oversees)
+            allowed = allowed or reads(attachment, viewer.parties, viewer.oversees)
             allowed = allowed or viewer.judges(run)
         if not allowed:
             raise Http404
+    return handed_out(attachment)
+
+
+def handed_out(attachment: Attachment) -> HttpResponseBase:
+    """A file for somebody who may have it."""
     if not attachment.file:
         return HttpResponse(_("文件内容已经删除，记录中保留其指纹。"), status=410)
     handle = attachment.file.open("rb")

@@ -237,6 +237,7 @@ class Step(Node):
     `title` is what people read; `by` the roles that handle the step, `participants` those who take
     part. `term` is the statutory or declared period; an office may set another one at opening
     within `adjustable` (least, most), or it is that of a rule of law on the day it begins.
+    `unlisted`: while a case stands there it is in no public list (`Case.unlisted`).
     `source` says where the step and its numbers come from; `laws` names the rules of law by which
     what is done here is decided (see `workflows.law`).
     """
@@ -281,6 +282,7 @@ class Step(Node):
         source: Words = "",
         laws: Iterable[str] = (),
         summary: Words = "",
+        unlisted: bool = False,
     ) -> None:
         super().__init__()
         self.task_title = title
@@ -292,6 +294,7 @@ class Step(Node):
         self.laws = tuple(laws)
         self.adjustable = adjustable
         self.deadline = deadline
+        self.unlisted = unlisted
         self.source = source
         self.outcome_names = dict(self.outcomes)
         self._declared: dict[str, Any] = {}
@@ -510,6 +513,9 @@ class Step(Node):
     def begin(self, run: StepRun, now: dt.datetime) -> None:
         """Open a run: number the round, start the term, write the opening record."""
         case = run.process
+        if case.unlisted != self.unlisted:
+            case.unlisted = self.unlisted
+            case.save(update_fields=["unlisted"])
         run.started = now
         run.round = StepRun.objects.filter(process=case, name=self.name).count()
         term = self.term_in(case, now)
@@ -752,6 +758,7 @@ class ClosingActivation(_OneCase, nodes.End.activation_class):
         case.outcome = self.flow_task.name
         case.status = STATUS.DONE
         case.finished = now
+        case.unlisted = self.flow_task.unlisted
         records.append(
             case,
             act="case.closed",
@@ -764,14 +771,15 @@ class ClosingActivation(_OneCase, nodes.End.activation_class):
 
 
 class Closing(nodes.End):
-    """Where a case ends (办结), with a name for how."""
+    """Where a case ends (办结), with a name for how; `unlisted` as with a `Step`."""
 
     activation_class = ClosingActivation
 
-    def __init__(self, title: Words, *, good: bool = True) -> None:
+    def __init__(self, title: Words, *, good: bool = True, unlisted: bool = False) -> None:
         super().__init__()
         self.task_title = title
         self.good = good
+        self.unlisted = unlisted
 
     def closed(self, case: Case, now: dt.datetime) -> None:
         """Tell the run that opened this case, if it is a child."""

@@ -147,6 +147,7 @@ class Handling(Task):
             run.scheduled = red
             return None
         run.phase, run.overdue_at, run.scheduled = RED, now, None
+        run.broken_at = run.broken_at or now
         return super().term_ended(run, now)
 
     @act("term.recomputed", title=_("期限重新计算"), by=("clock",), page=False)
@@ -156,6 +157,10 @@ class Handling(Task):
         self._watch(doing.open_run)
         doing.open_run.save(update_fields=["scheduled"])
         return written
+
+    def result(self, run: StepRun) -> dict[str, Any]:
+        """Also that it came too late, be it before the red card."""
+        return {**super().result(run), **({"late": True} if run.broken_at else {})}
 
     # --- who
     def _places(self, run: StepRun, spec: ActSpec, party: Party) -> bool:

@@ -230,7 +230,8 @@ class Task(Step):
                 continue
             field = self.form.base_fields.get(name)
             choices = dict(getattr(field, "choices", []) or [])
-            shown = "\n".join(map(str, value)) if isinstance(value, list) else value
+            several = value if isinstance(value, list) else []
+            shown = "\n".join(str(choices.get(each, each)) for each in several) or value
             if isinstance(value, bool):
                 shown = _("是") if value else _("否")
             lines.append(

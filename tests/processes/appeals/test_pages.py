@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import re
+
 import pytest
 from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.test import Client
+from PIL import ExifTags, Image
 
 from processes.appeals import reading, rules
 from processes.appeals.models import Appeal
-from workflows import clock, records
-from workflows.models import Case, Disclosure
+from processes.appeals.procedure import Appeals
+from tests import factories
+from workflows import acts, clock, records
+from workflows.models import Attachment, Case, Disclosure
+from workflows.parties import Party
 from workflows.records import erasure
 from workflows.records.erasure import Subject
 
@@ -143,3 +151,232 @@ def test_anybody_finds_the_way_in_from_the_home_page(town, client):
     assert 'href="/appeals/"' in client.get("/procedures/appeals/").content.decode()
     town.submit()
     assert "APPL-2026-0001" not in client.get("/").content.decode()  # no crowd on the home page
+
+
+def _photo() -> SimpleUploadedFile:
+    """A photo as a phone makes it, with its place, time and device."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "示范手机"
+    exif[ExifTags.Base.DateTime] = "2026:03:02 21:04:00"
+    exif.get_ifd(ExifTags.IFD.GPSInfo).update(
+        {1: "N", 2: (36.0, 48.0, 47.2), 3: "E", 4: (118.0, 3.0, 17.3)}
+    )
+    out = io.BytesIO()
+    Image.new("RGB", (64, 48), (120, 90, 60)).save(out, "JPEG", exif=exif, comment=b"at home")
+    return SimpleUploadedFile("IMG_20260302.jpg", out.getvalue(), content_type="image/jpeg")
+
+
+def test_what_a_phone_writes_into_a_photo_is_not_kept(town):
+    sent = _photo()
+    with Image.open(io.BytesIO(sent.read())) as before:
+        assert before.getexif().get_ifd(ExifTags.IFD.GPSInfo)[2] == (36.0, 48.0, 47.2)
+    sent.seek(0)
+    report(Client(), photos=sent)
+    kept = Attachment.objects.get()
+    content = kept.file.read()
+    with Image.open(io.BytesIO(content)) as after:
+        assert not after.getexif()
+        assert not after.getexif().get_ifd(ExifTags.IFD.GPSInfo)
+        assert "comment" not in after.info
+    assert "示范手机".encode() not in content
+    assert "IMG_2026" not in kept.name + kept.label
+    assert not kept.public
+
+
+def test_who_reads_an_appeal_and_its_photos(town):
+    resident = Client()
+    receipt = report(resident, photos=_photo(), may_show="")["Location"]
+    case = Case.objects.get()
+    photo = Attachment.objects.get().get_absolute_url()
+    by_receipt = f"{receipt}files/{photo.rsplit('/', 2)[1]}/"
+
+    def sees(who: str) -> bool:
+        client = Client()
+        client.force_login(town.people[who])
+        page = client.get(case.get_absolute_url()).content.decode()
+        read = client.get(photo).status_code == 200
+        assert ("三天没人修" in page) == read
+        assert (photo in page) == read
+        return read
+
+    assert [who for who in town.people if sees(who)] == ["office", "overseer"]
+    town.do(case, "classify", "office", {**ASSIGNED, "joint": ["city"]})
+    assert [who for who in town.people if sees(who)] == list(town.people)
+    town.do(case, "handle", "city", {"note": "已清理现场"}, act="part.done")
+    client = Client()
+    client.force_login(town.people["first"])
+    assert "已清理现场" in client.get(case.get_absolute_url()).content.decode()
+    told = {"decision": "returned", "reason": "不属于住建职责"}
+    town.do(case, "handle", "first", told)
+    assert [who for who in town.people if sees(who)] == ["office", "overseer"]
+    page = resident.get(receipt).content.decode()
+    assert by_receipt in page
+    assert "已清理现场" not in page  # what units tell one another is theirs
+    assert Client().get(by_receipt).status_code == 200
+    assert Client().get(photo).status_code == 404
+    other = report(Client(), text="另外一件事情，与此无关")["Location"]
+    assert Client().get(f"{other}files/{photo.rsplit('/', 2)[1]}/").status_code == 404
+
+
+def test_held_matters_are_in_no_public_list(town):
+    shown, _author = town.assigned()
+    held, _author, receipt = town.submit(held="flood")
+    pages = ["/", "/cases/", f"/search/?q={held.number}", "/appeals/", "/estates/estate/"]
+    pages += ["/procedures/appeals/feed.atom", "/procedures/appeals/terms.ics"]
+    pages += ["/procedures/appeals/ocel.json", "/procedures/appeals/log.xes"]
+
+    def found() -> set[str]:
+        return {page for page in pages if held.number in _text(Client().get(page))}
+
+    said = "没有找到" in Client().get(pages[2]).content.decode()
+    assert said
+    assert found() <= {pages[2]}  # where the reader's own words are shown again
+    assert shown.number in _text(Client().get("/cases/"))
+    assert Client().get(f"/r/{receipt}/").status_code == 200
+    town.do(held, "screen", "office", {"decision": "genuine", "reason": "电话核实"})
+    assert {"/cases/", "/appeals/", "/estates/estate/", pages[7]} <= found()
+    spam, _author, _receipt = town.submit(held="same")
+    town.do(spam, "screen", "office", {"decision": "spam", "reason": "广告"})
+    assert spam.number not in _text(Client().get("/cases/"))
+    assert spam.number not in _text(Client().get("/appeals/"))
+
+
+def _text(response) -> str:
+    content = b"".join(response) if response.streaming else response.content
+    return content.decode()
+
+
+def test_facets_by_office_kind_state_and_estate(town):
+    other = factories.make_estate("other", parent=town.street).community
+    first, _author = town.assigned()
+    town.do(first, "handle", "first", ANSWER)
+    second, _author = town.assigned(unit="city", kind="traffic")
+    town.do(second, "handle", "city", ANSWER)
+    town.community = other
+    third, author = town.assigned()
+    town.do(third, "handle", "first", ANSWER)
+    acts.perform(third, "rate", "task.done", author, {"rating": "satisfied"})
+
+    def found(query: str) -> set[str]:
+        page = Client().get(f"/appeals/?{query}").content.decode()
+        numbers = {case.number for case in (first, second, third)}
+        return {number for number in numbers if f"/cases/{number}/" in page}
+
+    assert found("") == {first.number, second.number, third.number}
+    assert found("unit=city") == {second.number}
+    assert found("kind=repair") == {first.number, third.number}
+    assert found("state=done") == found("place=other") == {third.number}
+    assert found("unit=housing&place=estate&state=open") == {first.number}
+    assert found("unit=nobody&kind=nothing") == found("")
+    chosen = Client().get("/appeals/?unit=city").content.decode()
+    assert '<option value="city" selected>' in chosen
+
+
+def test_first_where_then_what(town):
+    page = Client().get("/appeals/new/").content.decode()
+    assert '<option value="estate">' in page
+    assert 'name="text"' not in page
+    page = Client().get("/appeals/new/?place=estate").content.decode()
+    assert '<option value="1号楼">' in page
+    street = Client().get("/appeals/new/?place=street").content.decode()
+    assert 'name="text"' in street
+    assert 'name="building"' not in street
+    assert "没有这个地点" in Client().get("/appeals/new/?place=nowhere").content.decode()
+    assert "没有这个地点" not in Client().get("/appeals/new/").content.decode()
+    assert report(Client(), building="9号楼").status_code == 422
+    assert not Case.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("point", "kept"),
+    [
+        ("36.8131,118.0548", "36.8131,118.0548"),
+        (" 36.8131， 118.0548 ", "36.8131,118.0548"),
+        ("-33.856784,151.215297", "-33.856784,151.215297"),
+        ("90.000,180.000", "90.000,180.000"),
+        ("90.001,118.054", None),
+        ("36.813,180.001", None),
+        ("118.0548,36.8131", None),
+        ("36.8131", None),
+        ("36,118", None),
+        ("三号楼", None),
+        ("３6.813，１18.054", "36.813,118.054"),
+        ("٣٦.813,118.054", None),
+        ("36.8131,118.0548;x", None),
+        ("", ""),
+    ],
+)
+def test_coordinates_are_numbers_on_earth(town, point, kept):
+    answer = report(Client(), point=point)
+    assert answer.status_code == (422 if kept is None else 302)
+    assert list(Appeal.objects.values_list("point", flat=True)) == ([] if kept is None else [kept])
+
+
+def test_where_it_is_exactly_is_not_public(town):
+    where = {"building": "1号楼", "spot": "一单元门口", "point": "36.8131,118.0548"}
+    case, _author, receipt = town.submit(may_show="on", **where)
+    town.do(case, "classify", "office", {**ASSIGNED, "wording": "路灯坏", "building": "1号楼"})
+    silent, _author, _receipt = town.submit(text="另外一件完全不同的事情", **where)
+    told = {**ASSIGNED, "building": "1号楼"}
+    town.do(silent, "classify", "office", told)
+    pages = ["/appeals/", case.get_absolute_url(), silent.get_absolute_url()]
+    pages += [f"{case.get_absolute_url()}records/{seq}/" for seq in range(1, 8)]
+    pages += ["/procedures/appeals/ocel.json"]
+    said = {page: _text(Client().get(page)) for page in pages}
+    for text in said.values():
+        assert "36.8131" not in text
+        assert "一单元门口" not in text
+    assert said["/appeals/"].count("1号楼") == 1  # of the one whose author agreed
+    assert "1号楼" not in said[silent.get_absolute_url()]
+    own = Client().get(f"/r/{receipt}/").content.decode()
+    assert 'href="geo:36.8131,118.0548"' in own
+    assert "一单元门口" in own
+
+
+def test_what_comes_by_telephone_is_typed_in_and_followed_by_its_receipt(town):
+    clerk = Client()
+    clerk.force_login(town.people["office"])
+    assert "/appeals/enter/" in clerk.get("/appeals/").content.decode()
+    assert "/appeals/enter/" not in Client().get("/appeals/").content.decode()
+    assert clerk.get("/appeals/enter/").status_code == 200
+    told = {**SENT, "way": "phone", "happened_on": "2026-03-02", "submission": "call"}
+    assert clerk.post("/appeals/enter/", {**told, "way": ""}).status_code == 422
+    assert clerk.post("/appeals/enter/", {**told, "happened_on": "2026-03-04"}).status_code == 422
+    assert clerk.post("/appeals/enter/", {**told, "happened_on": "2026-01-30"}).status_code == 422
+    assert not Case.objects.exists()
+    sent = clerk.post("/appeals/enter/", told)
+    assert sent.status_code == 302
+    assert clerk.post("/appeals/enter/", told)["Location"] == sent["Location"]
+    printed = clerk.get(sent["Location"]).content.decode()
+    case = Case.objects.get()
+    record = case.records.get(act="task.done")
+    assert record.body["way"] == "phone"
+    assert record.content["party"]["via"] == "paper"
+    assert record.content["happened_at"].startswith("2026-03-02")
+    code = re.search(r"receipt-code[^>]*>([^<]+)<", printed)[1]
+    town.do(case, "classify", "office", ASSIGNED)
+    town.do(case, "handle", "first", ANSWER)
+    caller = Client()
+    page = caller.get(f"/r/{code}/").content.decode()
+    assert "已换好。" in page
+    assert caller.post(f"/r/{code}/do/rate/task.done/", {"rating": "satisfied"}).status_code == 302
+    assert town.at(case) == "settled"
+    assert case.records.get(step="rate", act="task.done").content["party"].get("via") is None
+
+
+def test_only_who_may_type_in_does(town):
+    for who, status in (("first", 403), ("overseer", 403), ("office", 200)):
+        client = Client()
+        client.force_login(town.people[who])
+        assert client.get("/appeals/enter/?place=estate").status_code == status
+    assert Client().get("/appeals/enter/").status_code == 302
+    elsewhere = factories.make_street("far")
+    stranger = factories.make_person("stranger", "office", community=elsewhere)
+    client = Client()
+    client.force_login(stranger)
+    told = {**SENT, "way": "phone", "happened_on": "2026-03-02"}
+    assert client.post("/appeals/enter/", told).status_code == 200  # asked again: where
+    assert not Case.objects.exists()
+    forged = Party("anyone", f"drawn:{'0' * 32}", stranger.pk, via="paper")
+    with pytest.raises(acts.Refused):
+        acts.open_case(Appeals, town.community, forged)

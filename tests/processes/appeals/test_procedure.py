@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from processes.appeals import alike, rules
+from processes.appeals import alike, reading, rules
 from processes.appeals.models import Appeal, Link
 from workflows import acts, calendars, records
 from workflows.models import Record
@@ -133,6 +133,34 @@ def test_yellow_then_red_then_a_supervision_sheet(town):
     town.do(case, "supervised", "first", sheet)
     town.do(case, "inspect", "overseer", {"decision": "settled", "finding": "已到现场核查"})
     assert town.at(case) == "supervised_settled"
+
+
+def test_late_before_the_red_card_is_late(town):
+    late, _author = town.assigned()
+    prompt, _author = town.assigned()
+    town.do(prompt, "handle", "first", ANSWER)
+    town.day("2026-03-06")
+    friday, _author = town.assigned(kind="repair")  # last day: Friday 13, red card: Monday 16
+    town.day("2026-03-10", 23)
+    town.do(late, "handle", "first", ANSWER)  # in the last hour
+    town.day("2026-03-14", 10)
+    assert town.at(friday) == "handle"
+    town.do(friday, "handle", "first", ANSWER)  # on Saturday
+    runs = {case.pk: case.runs.get(name="handle") for case in (late, prompt, friday)}
+    assert runs[late.pk].broken_at is runs[prompt.pk].broken_at is None
+    assert runs[friday.pk].broken_at is not None
+    done = Record.objects.get(case=friday, step="handle", act="step.completed")
+    assert done.body == {"outcome": "replied", "late": True}
+    for _each in range(3):
+        case, _author = town.assigned()
+        town.do(case, "handle", "first", ANSWER)
+    [row] = reading.figures()
+    assert (row["n"], row["in_time"], row["overdue"]) == (6, 5, 1)
+    red, _author = town.assigned()
+    town.day("2026-03-24")
+    assert red.runs.get(name="handle").broken_at is not None
+    [row] = reading.figures()
+    assert (row["n"], row["in_time"], row["overdue"]) == (7, 5, 2)
 
 
 def test_extended_once_with_a_reason(town):

@@ -299,6 +299,27 @@ def test_a_name_that_slipped_into_public_words_is_masked_everywhere(place):
     assert records.first_fault(Case.objects.get(pk=case.pk)) is None
 
 
+def test_a_room_that_officers_noted_in_private_goes(place):
+    case = acts.open_case(Needs, place.community, place.staff("office"), title="问需")
+    chair = place.staff("residents_committee")
+    visited, other = (
+        acts.perform(
+            case,
+            "ask",
+            "household.visited",
+            chair,
+            {"household": unit.label, "result": "not_met", "on": "2026-06-01"},
+        ).record
+        for unit in place.units[:2]
+    )
+    assert visited.disclosures.filter(name="household", public=False).exists()
+    place.moved_out()
+    place.erase(close=True, former=NAME, community=place.community)
+    assert not visited.disclosures.exists()
+    assert other.disclosures.filter(name="household").exists()
+    assert records.first_fault(Case.objects.get(pk=case.pk)) is None
+
+
 def test_a_case_that_only_mentions_such_a_word_gets_no_record(place):
     case = acts.open_case(Needs, place.community, place.staff("office"), title=f"{NAME[:2]}巷问需")
     acts.perform(
