@@ -193,3 +193,35 @@ def test_the_auditors_pages_are_accessible_and_work_without_javascript(town, cas
         }
     sound(auditor, [old.page.url.removeprefix(old.address), "/audit/downloads/"])
     auditor.sees(number, "完整案卷")
+
+
+VOICE = """
+window.said = [];
+const voice = { getVoices: () => [{ lang: "zh-CN" }], cancel: () => window.said.push("stop"),
+  speak: (words) => window.said.push(words.text), addEventListener: () => {} };
+Object.defineProperty(window, "speechSynthesis", { value: voice });
+"""
+
+
+def test_the_summary_of_a_case_is_read_out_where_the_browser_has_a_voice(town, cast, walker):
+    case = story(town, cast, "ask_needs").case
+    reader = walker(town.resident(1))
+    reader.context.add_init_script(VOICE)
+    page = reader.go(case.get_absolute_url())
+    button = page.get_by_role("button", name="朗读")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    said = page.evaluate("window.said")
+    assert said[-1].startswith("示范小区改造，地点：示范小区")
+    assert "您可以：" in said[-1]
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "false")
+    assert page.evaluate("window.said")[-1] == "stop"
+    english = walker(town.resident(2), language="en-GB")
+    english.context.add_init_script(VOICE)  # a Chinese voice cannot read English
+    english.go(case.get_absolute_url())
+    expect(english.page.locator("#plain")).to_contain_text("Now under way")
+    assert english.page.locator("[data-read]").is_hidden()
+    mute = walker(town.resident(3), javascript=False)
+    mute.go(case.get_absolute_url())
+    assert mute.page.locator("[data-read]").is_hidden()

@@ -28,7 +28,7 @@ from ..models.case import Case, Community, StepRun
 from ..models.log import LogKey
 from ..models.record import Attachment, Record
 from ..steps.base import Step
-from . import chart, readers, words
+from . import chart, plain, readers, words
 from .downloads import Download
 from .viewer import Viewer
 
@@ -88,6 +88,7 @@ def case_detail(request: HttpRequest, number: str) -> HttpResponse:
     case = find_case(number)
     viewer = Viewer(request.user, case)
     page = readers.case_page(case, viewer)
+    page["plain"] = plain.sentences(page)
     return render(request, "portal/case.html", context(request, "cases", viewer=viewer, **page))
 
 
