@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import re
 
-_SECRET = re.compile(r"/(r|my/terms)/[^/\s\"']+")
+_SECRET = re.compile(r"/(r|p|f|my/terms)/[^/\s\"']+")
 
 
 class HideReceipts(logging.Filter):
-    """Replaces receipt codes, and the secrets of people's own calendars, in addresses: whoever
-    reads the log must not learn them."""
+    """Replaces codes of receipts and of printed papers, and the secrets of people's own calendars,
+    in addresses: whoever reads the log must not learn them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the line; every line passes."""

@@ -88,7 +88,9 @@ class Party:
     via: str = "online"
     """``online``, or ``paper`` when an officer of the community types in a signed form: then `role`
     and `key` are the household's or owner's, and `user_id` the officer's, whose right to type in
-    paper forms for this community (residents' committee or office) `Directory.holds` checks."""
+    paper forms for this community (residents' committee or office) `Directory.holds` checks; or
+    ``sheet`` when whoever put up a printed notice sends its photo by the code on it: then all else
+    is that of the officer who had it printed."""
     everyone: bool = False
     """Held by whoever has an account, wherever they live: it says of nobody that they belong."""
     seat: str = ""
@@ -111,6 +113,17 @@ class Member:
     label: str
     public_label: str
     area: int = 0  # hundredths of a square metre
+
+
+@dataclass(frozen=True, slots=True)
+class Contacts:
+    """Whom notices name: who signs them (落款), where and by which telephone objections are taken,
+    and whom one may turn to above them (监督电话). Empty where nothing is on file."""
+
+    office: str = ""
+    address: str = ""
+    telephone: str = ""
+    supervision: str = ""
 
 
 class Directory(Protocol):
@@ -152,6 +165,10 @@ class Directory(Protocol):
 
     def appoint(self, role: str, user_id: int, community: Community, on: dt.date) -> None:
         """Give an account a role in `community` from that day on, unless it has it."""
+        ...
+
+    def contacts(self, community: Community) -> Contacts:
+        """What notices of this community say of whom to turn to; at most two queries."""
         ...
 
     def roll_names(self, community: Community) -> Sequence[str]:

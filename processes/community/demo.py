@@ -19,7 +19,7 @@ from django.db import connection
 from workflows import clock
 from workflows.models import Case, Community
 
-from .models import HouseholdMember, Person, Role, active
+from .models import Contact, HouseholdMember, Person, Role, active
 
 PASSWORD = "sanwen-demo"  # noqa: S105 - published; the demo has nothing to protect
 SUBDISTRICT = "demo-street"
@@ -80,6 +80,15 @@ def street() -> Community:
     """The sub-district to which all of the demo belongs."""
     found, _made = Community.objects.get_or_create(
         code=SUBDISTRICT, defaults={"name": "示范街道", "kind": "subdistrict"}
+    )
+    Contact.objects.get_or_create(
+        community=found,
+        defaults={
+            "office": "示范街道办事处",
+            "address": "示范路1号",
+            "telephone": "0000-00000001",
+            "supervision": "0000-00000002",
+        },
     )
     return found
 

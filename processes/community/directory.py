@@ -7,15 +7,17 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from workflows.counting import RollUnit
 from workflows.models import Community
-from workflows.parties import Member, Party
+from workflows.parties import Contacts, Member, Party
 
 from .masking import mask_name
 from .models import (
+    Contact,
     HouseholdMember,
     Owner,
     Ownership,
@@ -160,7 +162,7 @@ class CommunityDirectory:
             )
         if party.role not in RESIDENTS:
             return (
-                party.via == "online"
+                party.via in ("online", "sheet")
                 and party.key == f"person:{party.user_id}"
                 and serves.filter(role=party.role, seat=party.seat).exists()
             )
@@ -241,6 +243,22 @@ class CommunityDirectory:
         held = Role.objects.filter(active(on), person_id=user_id, community=community, role=role)
         if not held.exists():
             Role.objects.create(person_id=user_id, community=community, role=role, since=on)
+
+    def contacts(self, community: Community) -> Contacts:
+        """Those of the community, and where it leaves one out, of what it belongs to."""
+        rows = {
+            row.community_id: row
+            for row in Contact.objects.filter(
+                community__in=[pk for pk in (community.pk, community.parent_id) if pk is not None]
+            )
+        }
+        found = [rows[pk] for pk in (community.pk, community.parent_id) if pk in rows]
+        said = {
+            name: next((value for row in found if (value := getattr(row, name))), "")
+            for name in ("office", "address", "telephone", "supervision")
+        }
+        said["supervision"] = said["supervision"] or settings.SANWEN_SUPERVISION_CONTACT
+        return Contacts(**said)
 
     def roll_names(self, community: Community) -> Sequence[str]:
         """Owners of the estate, and the accounts that speak for its households; one query."""

@@ -318,6 +318,22 @@ class Role(models.Model):
         return str(body or self.get_role_display())
 
 
+class Contact(models.Model):
+    """What notices of a community say of whom to turn to: public, of offices and never of a person.
+
+    What is left out is taken from the community that it belongs to.
+    """
+
+    community = models.OneToOneField(Community, on_delete=models.CASCADE, related_name="contact")
+    office = models.CharField(_("落款单位"), max_length=60, blank=True)
+    address = models.CharField(_("受理地点"), max_length=80, blank=True)
+    telephone = models.CharField(_("受理电话"), max_length=40, blank=True)
+    supervision = models.CharField(_("监督电话"), max_length=40, blank=True)
+
+    def __str__(self) -> str:
+        return f"contact of community {self.community_id}"
+
+
 class RollImport(models.Model):
     """One import of an estate's roll: by whom, which file, and its totals.
 

@@ -5,7 +5,7 @@ They come before those of allauth, two of which they take over: nobody here has 
 
 from django.urls import path
 
-from . import claim_views, erasure_views, views
+from . import claim_views, contact_views, erasure_views, views
 
 app_name = "community"
 urlpatterns = [
@@ -20,6 +20,7 @@ urlpatterns = [
         name="end_member",
     ),
     path("staff/erasure/<slug:code>/", erasure_views.erase, name="erase"),
+    path("staff/contacts/<slug:code>/", contact_views.contacts, name="contacts"),
     path("staff/rolls/", views.roll_list, name="rolls"),
     path("staff/rolls/<slug:code>/", views.roll, name="roll"),
     path("staff/rolls/<slug:code>/preview/", views.roll_preview, name="roll_preview"),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from workflows.models import Community
-from workflows.parties import Member, Party
+from workflows.parties import Contacts, Member, Party
 
 
 class SandboxDirectory:
@@ -52,6 +52,9 @@ class SandboxDirectory:
 
     def appoint(self, role: str, user_id: int, community: Any, on: dt.date) -> None:
         self.appointed.append((role, user_id))
+
+    def contacts(self, community: Any) -> Contacts:
+        return Contacts("示范街道办事处", "示范路1号", "0000-0000001", "0000-0000002")
 
     def roll_names(self, community: Any) -> Sequence[str]:
         return self.people

@@ -6,6 +6,7 @@ from .download import TrailDownload
 from .job import Job
 from .log import Checkpoint, Cosignature, LogHead, LogKey, LogTile
 from .record import Alias, Attachment, Disclosure, Record, Refusal, Trace
+from .sheet import Sheet
 
 # isort: split
 # The rows of each step; after the rows above, on which they stand.
@@ -51,6 +52,7 @@ __all__ = [
     "RollRow",
     "RollWay",
     "Seat",
+    "Sheet",
     "SignIn",
     "SignUp",
     "Signature",

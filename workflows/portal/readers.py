@@ -24,6 +24,7 @@ from ..steps.base import Step, look_at, settled
 from ..steps.matters import CaseActs
 from ..steps.opinion import Opinion, late_book
 from ..steps.privacy import ERASERS
+from ..steps.walls import walls
 from . import chart, words
 from .viewer import Offer, Viewer
 
@@ -249,6 +250,7 @@ def case_page(case: Case, viewer: Viewer) -> dict[str, Any]:
         "state": state,
         "state_label": label,
         "open_now": open_now,
+        "walls": [wall for wall in walls(case, step_runs) if wall.missing],
         "timeline": list(reversed(timeline)),
         "case_offers": viewer.buttons(None, case.declared.case_acts()),
         "late": list(late_book(case)[:100]),

@@ -91,7 +91,9 @@ FIELDS: dict[str, Words] = {
     "number": _("编号"),
     "now": _("现公开的文字"),
     "objections": _("所答异议的记录"),
+    "notice": _("张贴件"),
     "of": _("应张贴处数"),
+    "of_step": _("所属环节"),
     "on": _("日期"),
     "opens_on": _("开始投票"),
     "opinions": _("所答意见的记录"),
@@ -128,6 +130,7 @@ FIELDS: dict[str, Words] = {
     "session": _("会议通知的记录"),
     "sessions": _("会议场数"),
     "sha256": _("指纹"),
+    "sheets": _("张数"),
     "signed": _("已签字席数"),
     "stance": _("态度"),
     "starts_at": _("开会时间"),
@@ -202,6 +205,11 @@ VALUES: dict[str, Words] = {
     "rejected": _("未通过"),
     "online": _("线上"),
     "paper": _("纸质"),
+    "sheet": _("凭张贴件上的码"),
+    "notice": _("公示"),
+    "call": _("公告"),
+    "count": _("计票结果公示"),
+    "result": _("结果公告"),
     "proxy": _("委托"),
     "clean": _("无成立异议"),
     "carried": _("通过"),
@@ -268,6 +276,8 @@ def body_lines(case: Case, record: Record) -> Iterator[tuple[Words, Any]]:
             yield label, outcome_title(case, record.step, str(value))
         elif name == "params":
             yield label, "\n".join(_param(case, key, code) for key, code in value.items())
+        elif name == "of_step":
+            yield label, step_title(case, str(value))
         elif name == "tallies":
             yield label, "\n".join(_tally(tally) for tally in value)
         else:

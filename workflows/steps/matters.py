@@ -26,6 +26,7 @@ from .opinion import (
     write_opinion,
 )
 from .privacy import Privacy
+from .walls import Walls
 
 
 class ReasonForm(ActForm):
@@ -99,7 +100,7 @@ ASKING = ("publicity", "consultation")
 """The kinds of steps at which people have their say."""
 
 
-class CaseActs(Privacy, Answering):
+class CaseActs(Walls, Privacy, Answering):
     """What may be done to a case whatever step it stands at. Not a node of any graph.
 
     A late objection becomes an opinion here: who could speak at a notice or a consultation that has
@@ -113,9 +114,12 @@ class CaseActs(Privacy, Answering):
         self.app_name = CASE
 
     def allowed(self, spec: ActSpec, case: Case) -> Roles:
-        """Overseers of the procedure; who may speak and who answers at its steps; else as named."""
+        """Overseers of the procedure; who handles, may speak and answers at its steps; else as
+        named."""
         if not isinstance(spec.by, str):
             return tuple(spec.by)
+        if spec.by == "handlers":
+            return tuple(dict.fromkeys(role for step in case.declared.steps() for role in step.by))
         asking = [step for step in case.declared.steps() if step.kind in ASKING]
         if spec.by == "overseers":
             stops = spec.name in ("case.suspended", "case.resumed")

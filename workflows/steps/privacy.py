@@ -53,6 +53,7 @@ KINDS: dict[str, Words] = {
     "recusal": _("回避"),
     "candidate": _("报名"),
     "mark": _("评分"),
+    "sheet": _("张贴件"),
     "accounts": _("账号"),
     "memberships": _("住户关联"),
     "sessions": _("登录状态"),

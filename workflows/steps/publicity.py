@@ -535,7 +535,7 @@ class Publicity(Answering):
 
         Text and attachments are those of the step before it (at the beginning of a child case,
         those of what it is about), unless the run has its own in ``data["document"]``. Contacts
-        (office, telephones) come from the case's parameters.
+        (office, telephones) are those on file for the place.
         """
         case = run.process
         before = list(
@@ -561,7 +561,7 @@ class Publicity(Answering):
             "ends_on": run.ends_on,
             "term": terms.parse(run.term) if run.term else self.term_in(case),
             "provisional": run.provisional,
-            "contacts": case.params.get("contacts", {}),
+            "contacts": directory().contacts(case.community),
         }
 
     def page(self, run: StepRun) -> dict[str, Any]:

@@ -1,0 +1,256 @@
+"""Notices on the wall: printed one for each place, and a photo of each where it hangs.
+
+Acts of the case as a whole, since what came of a step is put up when the step has ended. Only the
+notice whose posting begins the term of a publicity is posted at the step itself (`Publicity.post`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from .. import codes
+from ..acts import CASE, Act, Done, Written, perform
+from ..models.case import Case, StepRun
+from ..models.record import Attachment
+from ..models.sheet import Sheet, of_case, unused
+from ..parties import Party, directory
+from ..uploads import UploadField
+from .base import ActForm, Step, Words, act, refuse
+from .publicity import Publicity
+from .publicity_rows import Posting
+
+PLACES = "stairwells"
+"""The group of places with a notice board."""
+STANDS = "notice"
+VALID = dt.timedelta(days=60)
+"""How long the codes of printed sheets are open, unless they were used or withdrawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One sheet before it is printed: its place and the code that only the paper will hold."""
+
+    place: str
+    label: str
+    code: str
+
+
+def places(run: StepRun) -> list[tuple[str, str]]:
+    """Where the notices of a run are to hang: keys and public names, in walking order."""
+    step: Any = run.flow_task
+    if isinstance(step, Publicity) and step.posted_in is not None:
+        return [(row.place, row.label) for row in step.places(run)]
+    members = directory().members(PLACES, run.process.community)
+    return [(member.key, member.public_label) for member in members]
+
+
+def draw(run: StepRun, wanted: Iterable[str] = ()) -> list[Drawn]:
+    """A sheet with a fresh code for each place, or for those that are `wanted`."""
+    chosen = set(wanted)
+    return [
+        Drawn(place, label, codes.new())
+        for place, label in places(run)
+        if not chosen or place in chosen
+    ]
+
+
+def found(code: str) -> Sheet | None:
+    """The sheet with that code, however it was typed."""
+    rows = Sheet.objects.select_related("run__process__community", "photo")
+    return rows.filter(hash=codes.digest("sheet", code)).first()
+
+
+def standing(sheet: Sheet, now: dt.datetime) -> str:
+    """Whether a photo may be sent by a code: ``open``, ``used``, ``withdrawn``, ``over``."""
+    if sheet.used_at is not None:
+        return "used"
+    if sheet.withdrawn_at is not None:
+        return "withdrawn"
+    return "over" if sheet.until <= now or _ended(sheet) else "open"
+
+
+def _ended(sheet: Sheet) -> bool:
+    """A notice that is about a step's own term is over with the step."""
+    return sheet.notice == STANDS and not sheet.run.is_open
+
+
+def hang(sheet: Sheet, photo: Any, party: Party, now: dt.datetime) -> Done:
+    """Register by its code that a sheet hangs, with the photo of it; raises `Refused`.
+
+    `party` is whoever is signed in and handles the step; else the officer who had it printed.
+    """
+    run = sheet.run
+    step: Any = run.flow_task
+    if not (isinstance(step, Publicity) and step.posted_in and sheet.notice == STANDS):
+        return perform(
+            run.process, CASE, "notice.hung", party, {"sheet": sheet.pk}, {"photos": photo}
+        )
+    with transaction.atomic():
+        # The case before the sheet, in the order of every act.
+        list(Case.objects.select_for_update().filter(pk=run.process_id).values_list("pk"))
+        _use(sheet, now)
+        payload = {"places": [sheet.place]}
+        done = perform(run.process, run.name, "notice.posted", party, payload, {"photos": [photo]})
+        Sheet.objects.filter(pk=sheet.pk).update(photo=done.record.files.first())
+        return done
+
+
+def _use(sheet: Sheet, now: dt.datetime) -> None:
+    """Take the code of a sheet: of two who send a photo at once, one may."""
+    if unused(now).filter(pk=sheet.pk).update(used_at=now) != 1 or _ended(sheet):
+        raise refuse(
+            _("这张张贴件已经登记过，或者码已经失效；可以请居委会重新打印。"), code="duplicate"
+        )
+
+
+def by_sheet(sheet: Sheet) -> Party:
+    """Whoever put a sheet up, in the name of the officer who had it printed."""
+    return Party(sheet.role, sheet.party_key, sheet.user_id, via="sheet")
+
+
+class PhotoForm(ActForm):
+    """One photo of the notice where it hangs."""
+
+    photos = UploadField(label=_("张贴照片"), many=False, most=1, public=True, pictures_only=True)
+
+
+class Walls(Step):
+    """Printing sheets, and the photos of those that hang."""
+
+    @act(
+        "sheets.printed",
+        title=_("打印张贴件"),
+        by="handlers",
+        while_suspended=True,
+        after_close=True,
+        page=False,
+    )
+    def print_sheets(self, doing: Act) -> Written:
+        """Sheets of one notice for its places; the payload holds `run`, `notice` and `sheets`."""
+        run, drawn = self._run(doing), list(doing.payload["sheets"])
+        known = dict(places(run))
+        if not drawn or any(each.place not in known for each in drawn):
+            raise refuse(_("这里还没有登记楼道，或者楼道已经变动，请刷新后重试。"))
+        notice = str(doing.payload["notice"])
+        Sheet.objects.bulk_create(
+            Sheet(
+                run=run,
+                notice=notice,
+                place=each.place,
+                label=each.label,
+                hash=codes.digest("sheet", each.code),
+                role=doing.party.role,
+                party_key=doing.party.key,
+                user_id=doing.party.user_id,
+                until=doing.at + VALID,
+            )
+            for each in drawn
+        )
+        return Written({"of_step": run.name, "notice": notice, "sheets": len(drawn)})
+
+    @act(
+        "sheets.withdrawn",
+        title=_("作废张贴件的码"),
+        by="handlers",
+        while_suspended=True,
+        after_close=True,
+        page=False,
+    )
+    def withdraw_sheets(self, doing: Act) -> Written:
+        """End the codes of a notice that nobody has used; payload: `run`, `notice`."""
+        run, notice = self._run(doing), str(doing.payload["notice"])
+        rows = Sheet.objects.filter(run=run, notice=notice, used_at=None, withdrawn_at=None)
+        ended = rows.update(withdrawn_at=doing.at)
+        if not ended:
+            raise refuse(_("没有还没用的码。"), code="duplicate")
+        return Written({"of_step": run.name, "notice": notice, "sheets": ended})
+
+    @act(
+        "notice.hung",
+        title=_("登记张贴"),
+        by="handlers",
+        form=PhotoForm,
+        while_suspended=True,
+        after_close=True,
+        page=False,
+    )
+    def hang(self, doing: Act) -> Written:
+        """A sheet hangs where it belongs; its photo is public. Payload: `sheet`."""
+        sheet = Sheet.objects.filter(pk=doing.payload["sheet"], run__process=doing.case).first()
+        if sheet is None:
+            raise refuse(_("没有找到这张张贴件。"))
+        sheet.run.process = doing.case
+        self._may(doing, sheet.run)
+        Publicity._refuse_known(sheet.run, doing.files)
+        _use(sheet, doing.at)
+        photo = doing.files[0]
+        photo.run, photo.label = sheet.run, sheet.label
+        photo.save(update_fields=["run", "label"])
+        Sheet.objects.filter(pk=sheet.pk).update(photo=photo)
+        said = {"of_step": sheet.run.name, "notice": sheet.notice, "place": sheet.label}
+        return Written(said)
+
+    def _run(self, doing: Act) -> StepRun:
+        run = StepRun.objects.filter(pk=doing.payload["run"], process=doing.case).first()
+        if run is None:
+            raise refuse(_("没有找到该环节。"))
+        run.process = doing.case
+        self._may(doing, run)
+        return run
+
+    @staticmethod
+    def _may(doing: Act, run: StepRun) -> None:
+        step: Any = run.flow_task
+        if doing.party.role not in getattr(step, "by", ()):
+            raise refuse(_("您的身份不能办理这一操作。"), code="wrong_party")
+
+
+# --- what pages read ---------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Wall:
+    """One notice at its places: `rows` are (label, photo or None), in walking order."""
+
+    run: StepRun
+    notice: str
+    title: Words
+    rows: list[tuple[str, Attachment | None]]
+
+    @property
+    def posted(self) -> int:
+        """At how many places it is shown to hang."""
+        return sum(photo is not None for _label, photo in self.rows)
+
+    @property
+    def missing(self) -> list[str]:
+        """Where no photo shows it yet."""
+        return [label for label, photo in self.rows if photo is None]
+
+
+def walls(case: Case, runs: Sequence[StepRun]) -> list[Wall]:
+    """The notices of a case that are to hang somewhere; two queries however many there are."""
+    from ..notices import listed  # it reads every kind of step, of which this is a part
+
+    rows: dict[tuple[int, str], dict[str, tuple[str, Attachment | None]]] = defaultdict(dict)
+    for posting in Posting.objects.filter(run__process=case).select_related("photo"):
+        rows[posting.run_id, STANDS][posting.place] = (posting.label, posting.photo)
+    for sheet in of_case(case.pk).select_related("photo").order_by("pk"):
+        here = rows[sheet.run_id, sheet.notice]
+        _label, before = here.get(sheet.place, ("", None))
+        here[sheet.place] = (sheet.label, before or sheet.photo)
+    found = []
+    for run in runs:
+        if any(key == run.pk for key, _notice in rows):
+            for notice, title in listed(run).items():
+                hanging = list(rows.get((run.pk, notice), {}).values())
+                if hanging:
+                    found.append(Wall(run, notice, title, hanging))
+    return found
