@@ -102,6 +102,12 @@ class Procedure(Flow):
         return {}
 
     @classmethod
+    def about(cls, case: Case) -> list[tuple[Words, Any]]:
+        """What the page of a case says of it in short, beside its place and dates: labels and
+        words, all of it public."""
+        return []
+
+    @classmethod
     def may_read(cls, file: Attachment, parties: Sequence[Party], oversees: bool) -> bool:
         """Whether someone with these capacities in a case, who is not its author, may download a
         private file of it; `oversees`: the case's community."""

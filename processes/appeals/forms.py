@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from workflows import calendars, clock
 from workflows.records import masking
-from workflows.steps.base import refuse, require_clear
+from workflows.steps.base import require_clear
 from workflows.steps.task import TaskForm
 from workflows.uploads import UploadField
 
@@ -165,7 +165,10 @@ class AssignmentForm(_OfAppeal):
     )
     kind = forms.ChoiceField(label=_("类别"), choices=list(rules.KINDS.items()))
     unit = forms.ChoiceField(
-        label=_("牵头承办单位"), choices=[("", "—"), *rules.UNITS.items()], required=False
+        label=_("牵头承办单位"),
+        help_text=_("交办时必选。"),
+        choices=[("", "—"), *rules.UNITS.items()],
+        required=False,
     )
     joint = forms.MultipleChoiceField(
         label=_("协办单位"),
@@ -174,7 +177,10 @@ class AssignmentForm(_OfAppeal):
         required=False,
     )
     door = forms.ChoiceField(
-        label=_("应当走的途径"), choices=[("", "—"), *rules.DOORS.items()], required=False
+        label=_("应当走的途径"),
+        help_text=_("另有法定途径时必选，诉求人看得到。"),
+        choices=[("", "—"), *rules.DOORS.items()],
+        required=False,
     )
     building = forms.ChoiceField(
         label=_("公开的楼栋"), choices=[("", _("不公开楼栋"))], required=False
@@ -305,7 +311,7 @@ class HandlingForm(AnswerForm):
                 "again": _("已经退回过一次，不能再退；请牵头办理。"),
                 "late": _("退回应在交办后2个工作日内提出，现已超过。"),
             }
-            raise refuse(words[why], field="decision")
+            self.add_error("decision", words[why])
 
     def outcome(self) -> str:
         """As decided."""

@@ -15,7 +15,7 @@ from viewflow import this
 from workflows.models import Attachment, Case
 from workflows.parties import Party, name_roles
 from workflows.procedure import Procedure
-from workflows.steps.base import Closing, Opening
+from workflows.steps.base import Closing, Opening, Words
 from workflows.steps.handling import Handling
 from workflows.steps.task import Task
 from workflows.terms import WorkingDays
@@ -174,6 +174,11 @@ class Appeals(Procedure):
     referred = Closing(_("已告知应当走的途径"), good=False)
     withdrawn = Closing(_("诉求人撤回"), good=False)
     set_aside = Closing(_("不作为诉求办理"), good=False, unlisted=True)
+
+    @classmethod
+    def about(cls, case: Case) -> list[tuple[Words, Any]]:
+        """What is public of the appeal."""
+        return reading.about(case)
 
     @classmethod
     def inside(cls, case: Case, parties: Sequence[Party]) -> dict[str, Any]:

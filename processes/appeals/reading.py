@@ -13,6 +13,7 @@ from workflows.models import Attachment, Case, Community, Disclosure, StepRun
 from workflows.parties import Party, directory
 from workflows.records import words
 from workflows.steps.base import Words
+from workflows.steps.handling import RED, YELLOW
 
 from ..community.models import Building
 from . import rules
@@ -64,6 +65,32 @@ def inside(case: Case, parties: Sequence[Party]) -> dict[str, Any]:
         linked = Q(appeal__linked_from__appeal=appeal) | Q(appeal__links__other=appeal)
         found["linked"] = list(Case.objects.filter(linked).distinct())
         found["said"] = _said(case)
+    else:
+        found["course"] = _course(case)
+    return found
+
+
+TOLD = ("reason", "note", "finding", "door")
+"""What the steps say in public to whoever asked."""
+
+
+def _course(case: Case) -> list[dict[str, Any]]:
+    """How far it has come: each step, what came of it and what was said, the newest first."""
+    found = []
+    for run in case.runs.filter(flow_task_type="STEP").exclude(name="submit").order_by("-pk"):
+        run.process = case
+        told = [
+            rules.DOORS.get(run.data[name], run.data[name]) for name in TOLD if name in run.data
+        ]
+        found.append(
+            {
+                "title": run.step.title,
+                "outcome": run.step.outcome_names.get(run.outcome, ""),
+                "on": run.finished,
+                "ends": run.ends_on,
+                "told": told,
+            }
+        )
     return found
 
 
@@ -82,31 +109,43 @@ def _said(case: Case) -> list[dict[str, Any]]:
     ]
 
 
+STATES: dict[str, Words] = {
+    "open": _("进行中"),
+    "yellow": _("黄牌提醒"),
+    "red": _("红牌（超期）"),
+    "done": _("已办结"),
+}
+"""What a public appeal is narrowed by, and shown as: a card while the matter is open."""
+
+
 def chosen(query: Mapping[str, str]) -> dict[str, str]:
     """The facets that a query names, those that exist."""
-    known: dict[str, Any] = {
-        "kind": rules.KINDS,
-        "unit": rules.UNITS,
-        "state": ("open", "done"),
-    }
+    known: dict[str, Any] = {"kind": rules.KINDS, "unit": rules.UNITS, "state": STATES}
     found = {name: query.get(name, "") for name in known if query.get(name, "") in known[name]}
     found["place"] = query.get("place", "")[:40]
     found["q"] = " ".join(query.get("q", "").split())[:40]
     return found
 
 
-def rows(facets: Mapping[str, str]) -> QuerySet[Appeal]:
-    """Public appeals, the newest first, narrowed; those held back are in no list.
+def rows(facets: Mapping[str, str], *, held: bool = False) -> QuerySet[Any]:
+    """Public appeals, the newest first, narrowed; those held back only where asked for.
 
     Each word is looked for as it stands, so that words of two characters are found on every
     database; only what is public is searched.
     """
-    found = Appeal.objects.filter(case__unlisted=False)
+    found = Appeal.objects.all() if held else Appeal.objects.filter(case__unlisted=False)
     for name in ("kind", "unit"):
         if facets.get(name):
             found = found.filter(**{name: facets[name]})
+    runs = StepRun.objects.filter(process=OuterRef("case"))
+    found = found.annotate(
+        yellow=Exists(runs.filter(phase=YELLOW, finished__isnull=True)),
+        red=Exists(runs.filter(phase=RED)),
+    )
     if facets.get("state"):
-        found = found.filter(case__finished__isnull=facets["state"] == "open")
+        found = found.filter(case__finished__isnull=facets["state"] != "done")
+    if facets.get("state") in (YELLOW, RED):
+        found = found.filter(**{facets["state"]: True})
     if facets.get("place"):
         found = found.filter(case__community__code=facets["place"])
     for word in facets.get("q", "").split():
@@ -120,16 +159,41 @@ def rows(facets: Mapping[str, str]) -> QuerySet[Appeal]:
     return found.select_related("case__community").order_by("-pk")
 
 
-def row(appeal: Appeal) -> dict[str, Any]:
-    """What the public reads of one."""
+def row(appeal: Any) -> dict[str, Any]:
+    """What the public reads of one of `rows`."""
+    card = RED if appeal.red else YELLOW if appeal.yellow else "open"
+    state = "done" if appeal.case.finished else card
     return {
         "case": appeal.case,
         "kind": rules.KINDS[appeal.kind],
         "unit": rules.UNITS.get(appeal.unit, ""),
         "building": appeal.shown_building,
         "wording": appeal.wording,
-        "open": appeal.case.finished is None,
+        "card": state in (YELLOW, RED),
+        "state": "overdue" if state == RED else "open" if state == YELLOW else state,
+        "state_label": STATES[state],
     }
+
+
+def about(case: Case) -> list[tuple[Words, Any]]:
+    """What the page of an appeal says of it in short; two queries."""
+    appeal = rows({}, held=True).filter(case=case).first()
+    if appeal is None:
+        return []
+    shown = row(appeal)
+    joint = [rules.UNITS.get(seat, seat) for seat in appeal.joint]
+    return [
+        (label, value)
+        for label, value in (
+            (_("类别"), shown["kind"]),
+            (_("诉求内容"), shown["wording"]),
+            (_("楼栋"), shown["building"]),
+            (_("承办单位"), shown["unit"]),
+            (_("协办单位"), str(_("、")).join(map(str, joint))),
+            (_("督办"), shown["state_label"] if shown["card"] else ""),
+        )
+        if value
+    ]
 
 
 def places() -> list[Community]:

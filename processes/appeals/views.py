@@ -206,6 +206,7 @@ def listing(request: HttpRequest) -> HttpResponse:
             chosen=facets,
             kinds=rules.KINDS.items(),
             units=rules.UNITS.items(),
+            states=reading.STATES.items(),
             places=reading.places(),
             figures=reading.figures(),
             may_enter=bool(reading.typed_in_by(request.user)),

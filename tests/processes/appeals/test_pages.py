@@ -380,3 +380,28 @@ def test_only_who_may_type_in_does(town):
     forged = Party("anyone", f"drawn:{'0' * 32}", stranger.pk, via="paper")
     with pytest.raises(acts.Refused):
         acts.open_case(Appeals, town.community, forged)
+
+
+def test_cards_stand_in_the_list_and_on_the_page(town):
+    near, _author = town.assigned(joint=["city"])
+    town.day("2026-03-09", 9)
+    later, _author = town.assigned()
+
+    def listed(state: str) -> set[str]:
+        page = Client().get(f"/appeals/?state={state}").content.decode()
+        return {case.number for case in (near, later) if f"/cases/{case.number}/" in page}
+
+    assert listed("yellow") == {near.number}
+    assert listed("red") == set()
+    page = Client().get(near.get_absolute_url()).content.decode()
+    assert "黄牌提醒" in page
+    assert "城市管理部门" in page
+    town.day("2026-03-11", 9)
+    assert listed("yellow") == set()
+    assert listed("red") == {near.number}
+    assert listed("open") == {near.number, later.number}
+    sheet = {name: value for name, value in ANSWER.items() if name != "decision"}
+    town.do(near, "supervised", "first", sheet)
+    town.do(near, "inspect", "overseer", {"decision": "settled", "finding": "已核查"})
+    assert listed("red") == set()
+    assert listed("done") == {near.number}
