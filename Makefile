@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test test-fast lint messages lock clean
+.PHONY: help demo setup test test-fast lint chaos city messages lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,12 @@ lint: setup  ## style, types, import contracts, migrations, settings, translatio
 	SANWEN_HOME=.venv/check $(BIN)/python manage.py makemigrations --check --dry-run
 	SANWEN_HOME=.venv/check SANWEN_HTTPS=1 SANWEN_HOSTS=example.org \
 	  $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+chaos: setup  ## kill servers, clocks, Redis and PostgreSQL under load; nothing may be lost (FOR=60 seconds)
+	$(BIN)/python tools/chaos.py --seconds $(or $(FOR),60)
+
+city: setup  ## the city profile on this machine: PostgreSQL, Redis, two servers, two clocks, the demo
+	$(BIN)/python tools/city.py
 
 messages: setup  ## bring the texts of code and templates into locale/en
 	$(BIN)/python tools/messages.py extract

@@ -142,9 +142,21 @@ if REDIS:
             "CONFIG": {"hosts": [REDIS]},
         }
     }
+    # A Redis that does not answer must keep nobody from acting in time: without it nothing is
+    # cached and limits do not count; codes stay unguessable, and limits by address are the web
+    # server's as well.
     CACHES = {
-        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS}
+        "default": {
+            "BACKEND": "django_redis.cache.RedisCache",
+            "LOCATION": REDIS,
+            "OPTIONS": {
+                "SOCKET_CONNECT_TIMEOUT": 1,
+                "SOCKET_TIMEOUT": 1,
+                "IGNORE_EXCEPTIONS": True,
+            },
+        }
     }
+    RATELIMIT_FAIL_OPEN = True
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     # Rate limits count in the cache, so that several processes of one machine must share it.
