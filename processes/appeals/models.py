@@ -8,6 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from workflows.models import Case, Record
+from workflows.search import SignsIndex
 
 from . import rules
 
@@ -58,7 +59,10 @@ class Appeal(models.Model):
     )
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["unit", "kind"])]
+        indexes: ClassVar = [
+            models.Index(fields=["unit", "kind"]),
+            SignsIndex(fields=["wording"], name="appeal_wording_signs"),
+        ]
 
     def __str__(self) -> str:
         return f"appeal {self.pk}"

@@ -130,8 +130,7 @@ def chosen(query: Mapping[str, str]) -> dict[str, str]:
 def rows(facets: Mapping[str, str], *, held: bool = False) -> QuerySet[Any]:
     """Public appeals, the newest first, narrowed; those held back only where asked for.
 
-    Each word is looked for as it stands, so that words of two characters are found on every
-    database; only what is public is searched.
+    Each word is looked for as it stands, however short; only what is public is searched.
     """
     found = Appeal.objects.all() if held else Appeal.objects.filter(case__unlisted=False)
     for name in ("kind", "unit"):
@@ -149,14 +148,26 @@ def rows(facets: Mapping[str, str], *, held: bool = False) -> QuerySet[Any]:
     if facets.get("place"):
         found = found.filter(case__community__code=facets["place"])
     for word in facets.get("q", "").split():
-        kinds = [code for code, title in rules.KINDS.items() if word in str(title)]
-        found = found.filter(
-            Q(wording__icontains=word)
-            | Q(case__number__icontains=word)
-            | Q(case__community__name__icontains=word)
-            | Q(kind__in=kinds)
-        )
+        found = found.filter(_about(word))
     return found.select_related("case__community").order_by("-pk")
+
+
+def _about(word: str) -> Q:
+    """Appeals that a word names: by what they say, else by kind, place, building or number.
+
+    What no appeal can have is not asked for, so that a word of the text is left to its index.
+    """
+    told = Q(wording__says=word)
+    if kinds := [code for code, title in rules.KINDS.items() if word in str(title)]:
+        told |= Q(kind__in=kinds)
+    named = Community.objects.filter(name__icontains=word).values_list("pk", flat=True)
+    if here := list(named):
+        told |= Q(case__community__in=here)
+    if word.endswith("楼"):
+        told |= Q(shown_building__iexact=word)
+    if word.isascii():
+        told |= Q(case__number__icontains=word)
+    return told
 
 
 def row(appeal: Any) -> dict[str, Any]:
