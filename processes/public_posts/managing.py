@@ -322,7 +322,7 @@ class Exit(Holders):
         if not left:
             raise refuse(_("该岗位没有待处理的空缺。"), field="post", code="duplicate")
         body: dict[str, Any] = {"post": post, "how": how}
-        if how == "reserve":
+        if how == "from_list":
             if not self._reserve(doing, post):
                 raise refuse(_("候补名单已经用完，请选择另行招聘。"), field="how")
             started = StepRun.objects.filter(process=doing.case, status=STATUS.STARTED)
@@ -334,7 +334,7 @@ class Exit(Holders):
         holder = left[0]
         holder.vacancy = how
         holder.save(update_fields=["vacancy"])
-        if how == "reserve":
+        if how == "from_list":
             moved = move_up(doing.case, doing.at, NOTICE)
             watch(doing.case, self.supplement)
             body["moved_up"] = [person.number for person in moved]

@@ -32,7 +32,7 @@ def move_up(case: Case, now: dt.datetime, term: terms.AnyTerm) -> list[Applicant
     for row in Applicant.objects.filter(case=case, rank__isnull=False).order_by("rank"):
         lists.setdefault(row.post_id, []).append(row)
     replaced = set(
-        Holder.objects.filter(applicant__case=case, vacancy="reserve").values_list(
+        Holder.objects.filter(applicant__case=case, vacancy="from_list").values_list(
             "applicant", flat=True
         )
     )

@@ -20,8 +20,6 @@ from .models import Applicant
 
 LABELS: dict[str, Words] = {
     "about": _("异议对象"),
-    "person": _("公示的人员"),
-    "procedure": _("招聘程序"),
     "agreement_until": _("协议期满"),
     "channel": _("提交方式"),
     "decision": _("核查结论"),
@@ -35,8 +33,6 @@ LABELS: dict[str, Words] = {
     "moved_up": _("递补的申请编号"),
     "notice_until": _("补充公示至"),
     "objection": _("异议编号"),
-    "online": _("网上"),
-    "paper": _("纸质"),
     "part": _("考核部分"),
     "passed": _("合格"),
     "people": _("公示人数"),
@@ -48,12 +44,25 @@ LABELS: dict[str, Words] = {
     "stand_back": _("回避的代表人数"),
     "starts": _("上岗日期"),
     "how": _("空缺处理"),
-    **rules.VACANCIES,
     "village": _("村（社区）评分"),
     "office": _("街道评分"),
     "democratic": _("民主评议评分"),
 }
-"""What people read for the fields and codes of these records."""
+"""What people read for the fields of these records."""
+
+CODES: dict[str, Words] = {
+    "person": _("公示的人员"),
+    "procedure": _("招聘程序"),
+    "online": _("网上"),
+    "paper": _("纸质"),
+    "village": _("村（社区）评分"),
+    "office": _("街道评分"),
+    "democratic": _("民主评议评分"),
+    **rules.VACANCIES,
+    **rules.SOURCES,
+    **Applicant.STATES,
+}
+"""And for the codes in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +101,14 @@ class People(Step):
     shows: ClassVar[tuple[str, ...]] = ()
 
     @property
+    def labels(self) -> dict[str, Words]:
+        """What fields of these records are called here."""
+        return LABELS
+
+    @property
     def codes(self) -> dict[str, Words]:
-        """The lives of applicants, sources, and what the records' fields are called."""
-        return {**Applicant.STATES, **rules.SOURCES, **LABELS}
+        """The lives of applicants, sources, parts of an assessment."""
+        return CODES
 
     def people(self, case: Case) -> QuerySet[Applicant]:
         """Whom the step is about."""

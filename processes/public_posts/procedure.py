@@ -104,7 +104,7 @@ class PublicPosts(Procedure):
         title=_("在岗管理"), by=(*VILLAGE, *OFFICE)
     ).Next(this.through)
     exit = Exit(  # A: 退出管理; D: a vacancy goes to the reserve list or waits for another call
-        title=_("退出"),
+        title=_("退出管理"),
         by=OFFICE,
         supplement="supplement",
         lanes=("supplement", "train", "onboard"),

@@ -60,7 +60,7 @@ EXITS: dict[str, Words] = {
     "offence": _("违法犯罪"),
 }
 VACANCIES: dict[str, Words] = {
-    "reserve": _("由候补人员依次递补"),
+    "from_list": _("由候补人员依次递补"),
     "new_call": _("另行招聘"),
 }
 RETENTION = dt.timedelta(days=180)

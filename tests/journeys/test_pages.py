@@ -10,6 +10,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from processes.community.models import Person
+from processes.public_posts import story as posts
 from processes.renovation.story import Cast, Story
 from workflows import clock, jobs
 from workflows.models import Case, StepRun
@@ -225,3 +227,49 @@ def test_the_summary_of_a_case_is_read_out_where_the_browser_has_a_voice(town, c
     mute = walker(town.resident(3), javascript=False)
     mute.go(case.get_absolute_url())
     assert mute.page.locator("[data-read]").is_hidden()
+
+
+def call_for_posts(town, applicant):
+    """A call with everybody somewhere: on a post, in training, with a notice of their own."""
+    people = posts.Cast(
+        town.staff["office"].pk, town.staff["residents_committee"].pk, (applicant.pk,)
+    )
+    start = dt.datetime(2025, 3, 3, 9, tzinfo=clock.SHANGHAI)
+    told = posts.Story(town.community.parent, people, start, title="示范街道公益性岗位")
+    told.to_publicity().moved_up()
+    first, second, *_rest = told.numbers("cleared")
+    told.act("train", "training.entered", {"results": f"{first} 92\n{second} 84"})
+    told.onboard()
+    told.until_day(dt.date(2025, 6, 5)).assess({first: (28, 45, 18), second: (25, 40, 17)})
+    told.until_day(dt.date(2025, 7, 5)).leave(first)
+    return told
+
+
+def test_pages_of_a_call_for_posts_are_accessible(town, walker):
+    applicant = Person.objects.create_user("yingpin", display_name="演示申请人甲")
+    told = call_for_posts(town, applicant)
+    base = f"/cases/{told.case.number}/"
+    runs = {run.name: run.pk for run in told.case.runs.filter(flow_task_type="STEP")}
+    step = base + "steps/{}/"
+    public = [base, base + "posts/", base + "posts/1/", base + "posts/3/"]
+    public += [step.format(runs[name]) for name in ("announce", "vet", "publicity", "manage")]
+    inside = [base + "posts/applications/", base + "posts/applications/2/", "/inbox/"]
+    inside += [step.format(runs[name]) for name in ("supplement", "train", "onboard", "manage")]
+    do = f"{base}do/"
+    acts = ("train/training.entered", "manage/assessment.entered", "exit/vacancy.filled")
+    inside += [f"{do}{act}/" for act in acts]
+    own = ["/my/", base + "posts/applications/1/"]
+    fresh = posts.Story(told.case.community, told.cast, clock.now(), title="第二次招聘")
+    form = f"/cases/{fresh.case.number}/do/apply/application.handed_in/"
+    for language, width in (("zh-CN", 390), ("en-GB", 1280)):
+        sound(walker(None, language=language, width=width), public)
+        office = walker(town.staff["office"], language=language, width=width)
+        sound(office, inside)
+        office.go(f"{do}exit/vacancy.filled/")
+        office.fill({"post": 1, "how": "from_list"})
+        office.page.locator("main form.form .actions button").first.click()
+        office.page.wait_for_load_state()
+        assert office.page.locator("#preview").count() == 1
+        found = Axe().run(office.page, options={"resultTypes": ["violations"]})
+        assert found.violations_count == 0, found.generate_report()
+        sound(walker(applicant, language=language, width=width), [*own, form])

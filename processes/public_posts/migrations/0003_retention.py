@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='holder',
             name='vacancy',
-            field=models.CharField(blank=True, choices=[('reserve', '由候补人员依次递补'), ('new_call', '另行招聘')], max_length=10, verbose_name='空缺处理'),
+            field=models.CharField(blank=True, choices=[('from_list', '由候补人员依次递补'), ('new_call', '另行招聘')], max_length=10, verbose_name='空缺处理'),
         ),
         migrations.AlterField(
             model_name='applicant',

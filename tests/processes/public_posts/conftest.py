@@ -12,7 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from processes.public_posts.models import Applicant
 from processes.public_posts.procedure import PublicPosts
 from tests import factories
-from workflows import acts, clock, sweep
+from workflows import acts, calendars, clock, sweep
 from workflows.models import Case, StepRun
 from workflows.parties import Party, directory
 
@@ -158,6 +158,7 @@ def walk(db: None, settings: Any) -> Iterator[Walk]:
     settings.SANWEN_STAFF_TOTP = False
     settings.RATELIMIT_ENABLE = False
     directory.cache_clear()
+    calendars.seed()
     with clock.at(START):
         yield Walk()
     directory.cache_clear()

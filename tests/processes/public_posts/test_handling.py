@@ -128,9 +128,10 @@ def test_a_vacancy_goes_to_the_reserve_list_with_a_notice_or_waits_for_another_c
     notes = [row["note"] for row in readers.inbox(walk.people["office"])]
     assert any("1个空缺待处理" in note for note in notes)
     office = client_of(walk.people["office"])
-    told = {"post": 1, "how": "reserve"}
+    told = {"post": 1, "how": "from_list"}
     shown = sent(office, walk, "exit", "vacancy.filled", preview="1", **told).content.decode()
     assert "由候补人员依次递补" in shown
+    assert "递补的申请编号" in shown
     done = walk.do("exit", "vacancy.filled", told)
     assert done.record.body["moved_up"] == [3]
     assert walk.lives()[3] == "publicised"
@@ -143,7 +144,7 @@ def test_a_vacancy_goes_to_the_reserve_list_with_a_notice_or_waits_for_another_c
     walk.do("exit", "vacancy.filled", {"post": 1, "how": "new_call"})
     assert walk.lives() == {1: "appointed", 2: "appointed", 3: "trained", 4: "reserve"}
     assert dict(Holder.objects.values_list("applicant__number", "vacancy")) == {
-        1: "reserve",
+        1: "from_list",
         2: "new_call",
     }
 
@@ -156,7 +157,7 @@ def test_nobody_moves_up_into_steps_that_are_closed(walk):
     said = {"number": 1, "cause": "own_wish", "on": "2026-06-10", "note": "家中有事"}
     walk.do("exit", "holder.left", said)
     with pytest.raises(Refused, match="另行招聘"):
-        walk.do("exit", "vacancy.filled", {"post": 1, "how": "reserve"})
+        walk.do("exit", "vacancy.filled", {"post": 1, "how": "from_list"})
     walk.do("exit", "vacancy.filled", {"post": 1, "how": "new_call"})
 
 
