@@ -105,7 +105,7 @@ SCENES = (
     Scene("unrated", 30, _answered, _said("六号楼单元门关不严。", building="6号楼")),
     Scene("reviewed", 26, _reviewed, _said("七号楼楼道灯修了又坏。", building="7号楼"), 1),
     Scene("inspected", 14, _supervised, _said("八号楼线路老化，反复跳闸。", building="8号楼"), 1),
-    Scene("supervised", 9, _twice, _said("健身器材松动，修后仍然晃动。"), 1),
+    Scene("supervised", 6, _twice, _said("健身器材松动，修后仍然晃动。"), 1),
     Scene("reworked", 6, _again, _said("垃圾房门锁坏了。", kind="sanitation")),
     Scene("rated", 4, _answered, _said("二号楼二单元对讲机没有声音。", building="2号楼")),
     Scene("extended", 4, _extended, _said("四号楼电梯异响，上下时抖动。", building="4号楼"), 1),
@@ -133,7 +133,7 @@ SCENES = (
     Scene("referred", 3, _referred, _said("单位两个月没有发工资。", kind="other", may_show="")),
     Scene(
         "returned",
-        2,
+        1,
         lambda story: story.assign("city").wait(hours=5).back("chengguan", "属于物业管理职责。"),
         _said("一号楼单元门口的路灯不亮。", building="1号楼"),
     ),

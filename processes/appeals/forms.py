@@ -285,6 +285,8 @@ class HandlingForm(AnswerForm):
         """An answer's fields are asked for where there is an answer."""
         for name in ("answer", "result", "note"):
             self.fields[name].required = False
+            self.fields[name].help_text = _("答复时必填。")
+        self.fields["reason"].help_text = _("退回时必填。")
 
     def clean(self) -> dict[str, Any]:
         """An answer in full, or a return that the rules know."""

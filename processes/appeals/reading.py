@@ -16,7 +16,7 @@ from workflows.steps.base import Words
 from workflows.steps.handling import RED, YELLOW
 
 from ..community.models import Building
-from . import rules
+from . import rules, sheets
 from .models import Appeal
 
 
@@ -65,6 +65,7 @@ def inside(case: Case, parties: Sequence[Party]) -> dict[str, Any]:
         linked = Q(appeal__linked_from__appeal=appeal) | Q(appeal__links__other=appeal)
         found["linked"] = list(Case.objects.filter(linked).distinct())
         found["said"] = _said(case)
+        found["sheets"] = sheets.runs(case)
     else:
         found["course"] = _course(case)
     return found
@@ -139,7 +140,7 @@ def rows(facets: Mapping[str, str], *, held: bool = False) -> QuerySet[Any]:
     runs = StepRun.objects.filter(process=OuterRef("case"))
     found = found.annotate(
         yellow=Exists(runs.filter(phase=YELLOW, finished__isnull=True)),
-        red=Exists(runs.filter(phase=RED)),
+        red=Exists(runs.filter(Q(phase=RED, finished__isnull=True) | Q(outcome="overdue"))),
     )
     if facets.get("state"):
         found = found.filter(case__finished__isnull=facets["state"] != "done")

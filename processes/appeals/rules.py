@@ -24,6 +24,14 @@ RETURN = WorkingDays(2)
 """The same: what is not the unit's duty goes back within two working days, with a reason."""
 SUPERVISED = WorkingDays(3)
 """D: what a supervision sheet gives the unit."""
+SUPERVISED_FOR: dict[tuple[str, str], Words] = {
+    ("handle", "overdue"): _("未在期限内答复"),
+    ("rework", "overdue"): _("重新办理未在期限内答复"),
+    ("rate_again", "unsatisfied"): _("诉求人两次评价不满意"),
+    ("inspect", "again"): _("督办核查没有办到位"),
+}
+"""Why a matter is supervised, by the step before and its outcome (hotline rules: overdue, or twice
+unsatisfied)."""
 RATING = WorkingDays(10)
 """D: how long the author may rate; the office asks in between (A: 跟踪问效)."""
 FEW = 5

@@ -11,6 +11,7 @@ app_name = "appeals"
 urlpatterns = [
     path("appeals/", views.listing, name="list"),
     path("appeals/new/", views.submit, name="new"),
+    path("appeals/<str:number>/sheet-<int:round_>.pdf", views.sheet, name="sheet"),
     path("appeals/enter/", views.enter, name="enter"),
     path("procedures/appeals/open/", views.submit),
 ]

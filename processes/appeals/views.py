@@ -12,7 +12,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -25,10 +25,12 @@ from django_ratelimit.exceptions import Ratelimited
 from workflows import acts, clock
 from workflows.models import Case, Community
 from workflows.parties import Party
-from workflows.portal.views import context
+from workflows.portal.viewer import Viewer
+from workflows.portal.views import context, find_case
 
-from . import alike, reading, rules
+from . import alike, reading, rules, sheets
 from .forms import AppealForm
+from .models import Appeal
 from .procedure import Appeals
 
 EASY, MOST, SAME = "5/h", "30/h", "3/d"
@@ -188,6 +190,25 @@ def enter(request: HttpRequest) -> HttpResponse:
         else:
             return redirect(f"/cases/{done.record.case.number}/done/{done.record.seq}/")
     return _page(request, form, where, intake=intake)
+
+
+@require_safe
+@login_required
+@ratelimit(key="user", rate="30/m", block=True)
+def sheet(request: HttpRequest, number: str, round_: int) -> HttpResponse:
+    """The supervision sheet of a matter, for those who handle it."""
+    case = find_case(number)
+    appeal = Appeal.objects.filter(case=case).first()
+    run = next((run for run in sheets.runs(case) if run.round == round_), None)
+    if appeal is None or run is None:
+        raise Http404
+    if not reading.handles(appeal, Viewer(request.user, case).parties):
+        raise PermissionDenied
+    run.process = case
+    response = HttpResponse(sheets.sheet(run), content_type="application/pdf")
+    response["Content-Disposition"] = f'attachment; filename="{number}-sheet-{round_}.pdf"'
+    response["Cache-Control"] = "private, no-store"
+    return response
 
 
 @require_safe
