@@ -11,3 +11,11 @@ def text_of(content: bytes) -> str:
         ["pdftotext", "-raw", "-", "-"], input=content, capture_output=True, check=True
     )
     return "".join(done.stdout.decode().split())
+
+
+def pages_of(content: bytes) -> list[str]:
+    """The same, page by page."""
+    done = subprocess.run(
+        ["pdftotext", "-raw", "-", "-"], input=content, capture_output=True, check=True
+    )
+    return ["".join(page.split()) for page in done.stdout.decode().split("\f")[:-1]]

@@ -23,7 +23,7 @@ from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext_lazy as _
 from viewflow.workflow.status import STATUS
 
-from . import clock, records, uploads
+from . import clock, doors, records, uploads
 from .models.case import Case, Community, NumberSeries, StepRun
 from .models.record import Attachment, Record, Refusal, Trace
 from .parties import Party, directory
@@ -164,6 +164,8 @@ def perform(
             return _perform(held, step, act, party, payload or {}, files or {}, happened_at, key)
     except Refused as refused:
         _log(case, step, act, party, refused.code)
+        if refused.message is doors.TWICE:
+            _came_second(case, step, act, party)
         raise
     except IntegrityError as error:
         # Two submissions passed the checks side by side; the database let one through.
@@ -257,6 +259,9 @@ def _perform(
     doing.entered_late = late and in_time
     doing.data, uploaded = _validated(step, doing, payload, files)
     doing.files = uploads.keep(uploaded, run)
+    by_form = party.via in (doors.BY_CODE, doors.ON_PAPER) and in_hand(case.pk) is None
+    if by_form and run is not None and not doors.take(run, act_name, party, now):
+        raise Refused("duplicate", doors.TWICE)
     with _holding(case):
         written = spec.do(step, doing)
         if doing.form is not None:
@@ -414,6 +419,16 @@ def announce(case: Case, record: Record, *, moved: bool) -> None:
         )
 
     transaction.on_commit(tell)
+
+
+def _came_second(case: Case | int | str, step: str, act: str, party: Party) -> None:
+    """Note at the household's form that somebody wanted to answer once more."""
+    if not transaction.get_connection().needs_rollback:
+        name = "process__number" if isinstance(case, str) else "process"
+        key = case.pk if isinstance(case, Case) else case
+        run = StepRun.objects.filter(name=step, **{name: key}).order_by("-pk").first()
+        if run is not None:
+            doors.tried(run, act, party.key, clock.now())
 
 
 def _log(case: Any, step: str, act: str, party: Party, code: str) -> None:

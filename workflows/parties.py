@@ -90,7 +90,8 @@ class Party:
     and `key` are the household's or owner's, and `user_id` the officer's, whose right to type in
     paper forms for this community (residents' committee or office) `Directory.holds` checks; or
     ``sheet`` when whoever put up a printed notice sends its photo by the code on it: then all else
-    is that of the officer who had it printed."""
+    is that of the officer who had it printed; or ``code`` when a household answers by the code on
+    its form, without an account: the one door then asks for the form (`doors.take`)."""
     everyone: bool = False
     """Held by whoever has an account, wherever they live: it says of nobody that they belong."""
     seat: str = ""

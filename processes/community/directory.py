@@ -169,6 +169,8 @@ class CommunityDirectory:
         if kind != "household" or not number.isdecimal():
             return False
         here = {"stairwell__building__estate__community": community}
+        if party.via == "code":  # the one door asks for the form with the code
+            return Unit.objects.filter(pk=int(number), developer_unsold=False, **here).exists()
         if party.via == "paper":
             exists = Unit.objects.filter(pk=int(number), **here).exists()
             return exists and serves.filter(role__in=TYPISTS).exists()

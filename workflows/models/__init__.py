@@ -2,6 +2,7 @@
 
 from .calendar import CalendarDay, CalendarYear
 from .case import Case, Community, NumberSeries, StepRun
+from .door import DoorForm
 from .download import TrailDownload
 from .job import Job
 from .log import Checkpoint, Cosignature, LogHead, LogKey, LogTile
@@ -31,6 +32,7 @@ __all__ = [
     "Community",
     "Cosignature",
     "Disclosure",
+    "DoorForm",
     "HouseholdReturn",
     "Job",
     "LedgerEntry",

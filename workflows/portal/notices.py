@@ -173,9 +173,16 @@ def printed(
 
         marks = ""
         if drawn:
-            each = [{"sheet": sheet, "qr": qr(f"{base}{sheet.code}/")} for sheet in drawn]
-            marks = render_to_string("print/marks.html", {"marks": each})
-        return printing.posters(body, foot, marks, title=str(notice.title), large=large)
+            marks = render_to_string("print/marks.html", {"sheets": drawn})
+        return printing.posters(
+            body,
+            foot,
+            marks,
+            title=str(notice.title),
+            large=large,
+            addresses=[f"{base}{sheet.code}/" for sheet in drawn or ()],
+            box=printing.Box(128, 11, 25),
+        )
 
 
 def _said(run: StepRun, notice: Notice) -> dict[str, Any]:

@@ -250,6 +250,7 @@ def case_page(case: Case, viewer: Viewer) -> dict[str, Any]:
         "state": state,
         "state_label": label,
         "open_now": open_now,
+        "forms": any(viewer.roles.intersection(entry["step"].by) for entry in open_now),
         "walls": [wall for wall in walls(case, step_runs) if wall.missing],
         "timeline": list(reversed(timeline)),
         "case_offers": viewer.buttons(None, case.declared.case_acts()),

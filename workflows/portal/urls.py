@@ -7,6 +7,7 @@ from . import (
     book,
     dates,
     desk,
+    doors,
     feeds,
     log,
     meetings,
@@ -55,6 +56,17 @@ urlpatterns = [
         notices.withdraw,
         name="withdraw_sheets",
     ),
+    path("cases/<str:number>/forms/", doors.of_case, name="forms"),
+    path(
+        "cases/<str:number>/forms/<int:run_id>/<str:act>/print.pdf", doors.paper, name="forms_pdf"
+    ),
+    path(
+        "cases/<str:number>/forms/<int:run_id>/<str:act>/withdraw/",
+        doors.withdraw,
+        name="withdraw_forms",
+    ),
+    path("f/", doors.enter, name="form_code"),
+    path("f/<str:code>/", doors.answer, name="form"),
     path("p/<str:code>/", notices.hang, name="hang"),
     path("cases/<str:number>/trail.pdf", trails.trail, name="trail"),
     path("cases/<str:number>/trail-full.pdf", trails.full_trail, name="full_trail"),

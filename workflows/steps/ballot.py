@@ -20,8 +20,9 @@ from django.utils.translation import gettext_lazy as _
 
 from .. import clock, counting, law, terms
 from ..acts import Act, Refused, Written
+from ..doors import Kind
 from ..models.case import StepRun
-from ..parties import directory
+from ..parties import Member, directory
 from ..uploads import UploadField
 from .ballot_rows import BallotPaper, BallotQuestion, ResultObjection, RollRow, RollWay
 from .base import (
@@ -150,9 +151,10 @@ class VoteForm(ActForm):
     def setup(self) -> None:
         """One field a question; which head, where the party may vote for several."""
         run = self.act.open_run
-        self.rows = list(
-            RollRow.objects.filter(ways__run=run, ways__party_key=self.act.party.key).distinct()
-        )
+        mine = RollWay.objects.filter(run=run, party_key=self.act.party.key)
+        if self.act.party.via == "code":  # the form is for one's own vote
+            mine = mine.filter(proxy=False)
+        self.rows = list(RollRow.objects.filter(ways__in=mine).distinct())
         if len(self.rows) > 1:
             self.fields["row"] = forms.ChoiceField(
                 label=_("为哪一户投票"),
@@ -173,6 +175,8 @@ class VoteForm(ActForm):
     def advice(self) -> Words:
         """That a vote may be changed, and whether this one changes one."""
         run = self.act.open_run
+        if self.act.party.via == "code":
+            return _("每户一票。凭表上的码只能投一次，交之前请核对。")
         standing = [row.papers.filter(standing=True).first() for row in self.rows]
         if any(vote is not None and vote.channel == "paper" for vote in standing):
             return _("您家已经登记了纸质票；要改投，请先到居委会书面申请撤回纸质票。")
@@ -564,6 +568,30 @@ class Ballot(Step):
 
     def _all_in(self, run: StepRun) -> bool:
         return not RollRow.objects.filter(run=run).exclude(papers__standing=True).exists()
+
+    def door_kinds(self, run: StepRun) -> list[Kind]:
+        """A ballot paper for each head of the frozen roll, at its first door."""
+        role = next((role for role in directory().on_paper if role in self.participants), "")
+        if run.phase != VOTING or not role:
+            return []
+
+        def members() -> list[Member]:
+            ways = RollWay.objects.filter(run=run, proxy=False).select_related("row")
+            firsts: dict[int, Member] = {}
+            for way in ways.order_by("row", "pk"):
+                row = way.row
+                label, public = row.label, row.public_label
+                firsts.setdefault(row.pk, Member(way.party_key, label, public, row.area))
+            return list(firsts.values())
+
+        return [Kind("vote.cast", _("表决票"), role, members, secret=True)]
+
+    def answered(self, run: StepRun, name: str, key: str) -> bool:
+        """Whether the head that a household's paper is for has a vote that counts."""
+        if name != "vote.cast":
+            return super().answered(run, name, key)
+        rows = RollRow.objects.filter(ways__party_key=key, ways__proxy=False, run=run)
+        return BallotPaper.objects.filter(run=run, standing=True, row__in=rows).exists()
 
     @act("proxy.registered", title=_("登记委托"), by="by", form=ProxyForm, optional=True)
     def register_proxy(self, doing: Act) -> Written:

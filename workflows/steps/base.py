@@ -35,6 +35,7 @@ from ..records import masking
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
+    from ..doors import Kind
     from ..uploads import Upload
 
     Words: TypeAlias = str | _StrPromise
@@ -418,6 +419,14 @@ class Step(Node):
     def desk_roles(self) -> Roles:
         """Who sees the working part of the step's page."""
         return self.by
+
+    def door_kinds(self, run: StepRun) -> list[Kind]:
+        """The forms that an open run has for every household now (see `doors`)."""
+        return []
+
+    def answered(self, run: StepRun, name: str, key: str) -> bool:
+        """Whether a household's answer by that act stands already; asked by `doors.take`."""
+        return Record.objects.filter(run=run, act=name, trace__party_key=key).exists()
 
     def variants(self, spec: ActSpec, run: StepRun, roles: set[str]) -> list[tuple[str, Words]]:
         """The buttons of an act: query string and words; more than one where an act has kinds."""

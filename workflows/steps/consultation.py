@@ -20,10 +20,13 @@ from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 
 from .. import calendars, clock, terms
-from ..acts import Act, Written
+from ..acts import Act, Written, perform
+from ..doors import Kind
 from ..models.case import Case, StepRun
+from ..models.record import Record
 from ..parties import Member, directory
 from ..uploads import UploadField
+from .answers import Following, _answer
 from .base import NOTHING, SHOWN, ActForm, ActSpec, Roles, Words, act, refuse
 from .consultation_rows import (
     LEAST_SHOWN,
@@ -112,6 +115,39 @@ class OpinionForm(ActForm):
         elif text and not any(sign.isalnum() for sign in text):
             self.add_error("text", _("请用文字写明意见。"))
         return {**data, "item": item, "stance": stance or ("other" if item else "")}
+
+
+class ReturnedForm(ActForm):
+    """The whole form of a household (意见征求表): yes or no on each item, and free words."""
+
+    words: ClassVar[dict[str, Words]] = {}
+
+    @property
+    def advice(self) -> Words:
+        """That there will be an answer, and that nothing need be ticked."""
+        return _("没有意见的项目可以不选。每条意见都会得到答复；公开时不写姓名和室号。")
+
+    def setup(self) -> None:
+        """A field an item, then free words."""
+        step: Consultation = self.act.open_run.step
+        choices = [(code, title) for code, title in STANCES.items() if code != "other"]
+        for item in step.items.values():
+            self.fields[f"item_{item.code}"] = forms.ChoiceField(
+                label=item.title, choices=choices, required=False, widget=forms.RadioSelect
+            )
+        self.fields["text"] = forms.CharField(
+            label=_("其他意见或建议（不公开原文）"),
+            max_length=TEXT_MOST,
+            required=False,
+            widget=forms.Textarea(attrs={"rows": 4}),
+        )
+
+    def clean_text(self) -> str:
+        """Words, not signs."""
+        text: str = self.cleaned_data["text"]
+        if text and not any(sign.isalnum() for sign in text):
+            raise forms.ValidationError(_("请用文字写明意见。"))
+        return text
 
 
 class VisitForm(ActForm):
@@ -295,6 +331,91 @@ class Consultation(Answering):
         if code:
             body |= {"item": code, "class": self.items[code].grade, "stance": opinion.stance}
         return Written(body, {"text": opinion.text}, opinion)
+
+    def door_kinds(self, run: StepRun) -> list[Kind]:
+        """The form of opinions, and that of satisfaction where there is a survey."""
+        community = run.process.community
+
+        def members() -> Sequence[Member]:
+            return directory().members("households", community)
+
+        kinds = []
+        if run.phase != CLOSED and (role := self._role(self.participants)):
+            name = "form.returned" if self.items else "opinion.submitted"
+            kinds.append(Kind(name, _("意见征求表"), role, members))
+        if run.phase != CLOSED and self.survey and (role := self._role(self.surveyed)):
+            kinds.append(
+                Kind("survey.answered", _("满意度评价表"), role, members, secret=True, signed=False)
+            )
+        return kinds
+
+    @staticmethod
+    def _role(roles: Roles) -> str:
+        return next((role for role in directory().on_paper if role in roles), "")
+
+    @act(
+        "form.returned",
+        title=_("交回意见征求表"),
+        by="participants",
+        form=ReturnedForm,
+        in_term=True,
+        page=False,
+    )
+    def return_form(self, doing: Act) -> Written:
+        """The whole form of a household: every item that is ticked and the free words are opinions
+        of their own, each with its record. What the household said before on an item stands."""
+        run, data, key = doing.open_run, doing.data, doing.party.key
+        stated = set(
+            Opinion.objects.filter(run=run, party_key=key, stance__in=("want", "not_want"))
+            .exclude(life="withdrawn")
+            .values_list("item", flat=True)
+        )
+        said = {code: data[f"item_{code}"] for code in self.items if data.get(f"item_{code}")}
+        payloads = [
+            {"item": code, "stance": stance} for code, stance in said.items() if code not in stated
+        ]
+        if data["text"]:
+            payloads.append({"text": data["text"]})
+        seqs = [
+            perform(
+                doing.case,
+                run.name,
+                "opinion.submitted",
+                doing.party,
+                payload,
+                happened_at=doing.happened_at,
+            ).record.seq
+            for payload in payloads
+        ]
+        stood = len(said.keys() & stated)
+        if self.each_household and not seqs:
+            waiting = HouseholdReturn.objects.filter(
+                run=run, party_key=key, life__in=("waiting", "not_met", "refused")
+            )
+            waiting.update(life="returned")
+        body: dict[str, Any] = {"opinions": seqs, **({"stood": stood} if stood else {})}
+        return Written(body, settle=True)
+
+    @classmethod
+    def became(cls, records: Sequence[Record]) -> Mapping[int, Any]:
+        """Of a whole form: the answers to its opinions."""
+        forms_ = {r.pk: r for r in records if r.act == "form.returned"}
+        wanted = {
+            (r.case_id, seq): pk
+            for pk, r in forms_.items()
+            for seq in r.content["body"].get("opinions", ())
+        }
+        found: dict[int, Following] = defaultdict(Following)
+        rows = Opinion.objects.filter(
+            record__case__in={case for case, _seq in wanted},
+            record__seq__in={seq for _case, seq in wanted},
+        ).select_related("reply", "record")
+        for row in rows if wanted else ():
+            assert row.record is not None
+            pk = wanted.get((row.record.case_id, row.record.seq))
+            if pk is not None:
+                _answer(found[pk], row)
+        return found
 
     @act("household.visited", title=_("登记入户走访"), by="by", form=VisitForm)
     def visit(self, doing: Act) -> Written:

@@ -16,6 +16,7 @@ from ..models.record import Record
 from ..parties import Party
 from ..uploads import UploadField
 from .base import ActForm, ActSpec, Roles, Step, act, refuse, term_body
+from .doors import Doors
 from .opinion import (
     TEXT_MOST,
     Answering,
@@ -100,7 +101,7 @@ ASKING = ("publicity", "consultation")
 """The kinds of steps at which people have their say."""
 
 
-class CaseActs(Walls, Privacy, Answering):
+class CaseActs(Walls, Doors, Privacy, Answering):
     """What may be done to a case whatever step it stands at. Not a node of any graph.
 
     A late objection becomes an opinion here: who could speak at a notice or a consultation that has

@@ -54,6 +54,7 @@ KINDS: dict[str, Words] = {
     "candidate": _("报名"),
     "mark": _("评分"),
     "sheet": _("张贴件"),
+    "doorform": _("入户表"),
     "accounts": _("账号"),
     "memberships": _("住户关联"),
     "sessions": _("登录状态"),

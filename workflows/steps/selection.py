@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
+from functools import partial
 from typing import Any, ClassVar
 
 from django import forms
@@ -17,6 +18,7 @@ from django_fsm import FSMField, transition
 
 from .. import clock, terms
 from ..acts import Act, Written
+from ..doors import Kind
 from ..models.case import StepRun
 from ..models.record import Record
 from ..parties import directory
@@ -283,6 +285,15 @@ class Selection(Step):
         )
         private = {"name": candidate.name, "statement": candidate.statement}
         return Written({"number": candidate.number}, private, candidate)
+
+    def door_kinds(self, run: StepRun) -> list[Kind]:
+        """An application (报名表), while people enrol."""
+        role = next((role for role in directory().on_paper if role in self.participants), "")
+        if run.phase != ENROL or not role:
+            return []
+        community = run.process.community
+        members = partial(directory().members, "households", community)
+        return [Kind("candidate.enrolled", _("报名表"), role, members)]
 
     @act("candidate.withdrawn", title=_("退出报名"), by="participants", optional=True)
     def withdraw(self, doing: Act) -> Written:

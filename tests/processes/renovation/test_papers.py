@@ -16,7 +16,7 @@ from PIL import Image
 
 from processes.community.models import Contact
 from processes.renovation.story import photo
-from tests.pdfs import text_of
+from tests.pdfs import pages_of, text_of
 from workflows import acts, clock, notices
 from workflows.models import Attachment, Sheet
 from workflows.portal.notices import _said
@@ -99,6 +99,9 @@ def test_forty_stairwells_are_one_pdf_each_with_its_code(told, place):
     assert response["Cache-Control"] == "no-store"
     found = codes_of(response.content)
     assert len(found) == 2 == Sheet.objects.count()
+    marked = [(CODE.findall(page), "张贴人" in page) for page in pages_of(response.content)]
+    assert [codes for codes, mark in marked if mark] == [[code] for code in found]
+    assert not any(codes for codes, mark in marked if not mark)
     record = story.case.records.get(act="sheets.printed")
     assert record.body == {"notice": "notice", "of_step": "design_publicity", "sheets": 2}
     kept = "".join(str(row) for row in Sheet.objects.values())

@@ -1,0 +1,136 @@
+"""Printing and withdrawing the forms for households: acts of the case as a whole."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, Max, Q
+from django.utils.translation import gettext_lazy as _
+
+from .. import codes, doors
+from ..acts import Act, Written
+from ..doors import Kind
+from ..models.case import StepRun
+from ..models.door import DoorForm
+from ..parties import Member
+from .base import Step, act, refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """One form before it is printed: whose, its number, the code that only the paper will hold."""
+
+    member: Member
+    serial: int
+    code: str
+
+
+def wanted(run: StepRun, kind: Kind, *, again: bool = False, find: str = "") -> list[Member]:
+    """The households to print for, in walking order: those that hold no form, with `again` also
+    those that have not answered theirs; `find` narrows them by what their room is called."""
+    held = DoorForm.objects.filter(run=run, act=kind.act, withdrawn_at=None)
+    if again:
+        held = held.filter(used_at__isnull=False)
+    without = set(held.values_list("party_key", flat=True))
+    plain = "".join(find.split())
+    return [m for m in kind.members() if m.key not in without and plain in m.label]
+
+
+def draw(run: StepRun, kind: Kind, members: Iterable[Member]) -> list[Issued]:
+    """A number and a fresh code for each. The numbers of secret forms are drawn among many, so that
+    their order does not tell which door it was."""
+    to = list(members)
+    before = DoorForm.objects.filter(run=run, act=kind.act)
+    if kind.secret:
+        taken = set(before.values_list("serial", flat=True))
+        free = [n for n in range(1001, 1001 + 4 * (len(to) + len(taken))) if n not in taken]
+        numbers = secrets.SystemRandom().sample(free, len(to))
+    else:
+        last = before.aggregate(most=Max("serial"))["most"] or 0
+        numbers = list(range(last + 1, last + 1 + len(to)))
+    return [Issued(member, number, codes.new()) for member, number in zip(to, numbers, strict=True)]
+
+
+class Doors(Step):
+    """Forms for households, issued and withdrawn."""
+
+    @act("forms.issued", title=_("印发入户表"), by="handlers", page=False)
+    def issue(self, doing: Act) -> Written:
+        """Forms of one kind for households; an older one that was not answered ends. The payload
+        holds `run`, `form` (its act) and `issued`."""
+        run, kind = self._kind(doing)
+        issued: list[Issued] = list(doing.payload["issued"])
+        known = {member.key for member in kind.members()}
+        if not issued or any(each.member.key not in known for each in issued):
+            raise refuse(_("没有需要印发的户，或者名册已经变动，请刷新后重试。"))
+        keys = [each.member.key for each in issued]
+        here = DoorForm.objects.filter(run=run, act=kind.act, withdrawn_at=None)
+        ended = 0
+        for start in range(0, len(keys), 500):
+            mine = here.filter(party_key__in=keys[start : start + 500])
+            if mine.filter(used_at__isnull=False).exists():
+                raise refuse(_("所选的户中有的已经交表，请刷新后重试。"), code="duplicate")
+            ended += mine.update(withdrawn_at=doing.at)
+        DoorForm.objects.bulk_create(
+            DoorForm(
+                run=run,
+                act=kind.act,
+                role=kind.role,
+                party_key=each.member.key,
+                serial=each.serial,
+                hash=codes.digest("form", each.code),
+                issued_at=doing.at,
+            )
+            for each in issued
+        )
+        body: dict[str, Any] = {"of_step": run.name, "form": kind.act, "forms": len(issued)}
+        return Written({**body, **({"ended": ended} if ended else {})})
+
+    @act("forms.withdrawn", title=_("作废入户表的码"), by="handlers", page=False)
+    def withdraw_forms(self, doing: Act) -> Written:
+        """End codes that were not used: of all, or of the households `find` names (a form was
+        lost). Payload: `run`, `form`, `find`."""
+        run, kind = self._kind(doing)
+        plain = "".join(str(doing.payload.get("find", "")).split())
+        rows = DoorForm.objects.filter(run=run, act=kind.act, used_at=None, withdrawn_at=None)
+        if plain:
+            rows = rows.filter(party_key__in=[m.key for m in kind.members() if plain in m.label])
+        ended = rows.update(withdrawn_at=doing.at)
+        if not ended:
+            raise refuse(_("没有还没用的码。"), code="duplicate")
+        return Written({"of_step": run.name, "form": kind.act, "ended": ended})
+
+    @staticmethod
+    def _kind(doing: Act) -> tuple[StepRun, Kind]:
+        run = StepRun.objects.filter(pk=doing.payload["run"], process=doing.case).first()
+        if run is None:
+            raise refuse(_("没有找到该环节。"))
+        run.process = doing.case
+        step: Any = run.flow_task
+        if doing.party.role not in getattr(step, "by", ()):
+            raise refuse(_("您的身份不能办理这一操作。"), code="wrong_party")
+        kind = doors.kinds(run).get(str(doing.payload["form"]))
+        if kind is None:
+            raise refuse(_("该环节现在没有这种表。"), code="closed_step")
+        return run, kind
+
+
+def counts(runs: Iterable[StepRun]) -> dict[tuple[int, str], dict[str, int]]:
+    """How many forms of each kind are out, were answered by code or on paper, and to how many
+    somebody came second; one query."""
+    live = Q(withdrawn_at=None)
+    rows: Any = (
+        DoorForm.objects.filter(run__in=list(runs))
+        .order_by()
+        .values("run", "act")
+        .annotate(
+            out=Count("pk", filter=live),
+            by_code=Count("pk", filter=live & Q(via=doors.BY_CODE)),
+            on_paper=Count("pk", filter=live & Q(via=doors.ON_PAPER)),
+            twice=Count("pk", filter=Q(tries__gt=0)),
+        )
+    )
+    return {(row.pop("run"), row.pop("act")): row for row in rows}
