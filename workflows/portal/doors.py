@@ -202,7 +202,7 @@ def _parts(form: Any) -> list[dict[str, Any]]:
             parts.append({"tick": bound.label})
         else:
             long = isinstance(field.widget, forms.Textarea)
-            parts.append({"label": bound.label, "height": 32 if long else 7})
+            parts.append({"label": bound.label, "long": long})
     return parts
 
 
