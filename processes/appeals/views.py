@@ -173,7 +173,8 @@ def enter(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     where = _chosen(request) or (mine[0] if len(mine) == 1 else None)
     if where is None or where not in mine:
-        page = context(request, "appeals", places=mine, entering=True)
+        missing = where is not None or "place" in request.GET
+        page = context(request, "appeals", places=mine, entering=True, missing=missing)
         return render(request, "appeals/where.html", page)
     submission = _submission(request)
     officer = Party("anyone", f"drawn:{submission}", request.user.pk, via="paper")

@@ -49,14 +49,17 @@ def subject_of(
     close: bool = False,
     former: str = "",
     community: Community | None = None,
+    drawn: str = "",
 ) -> Subject:
-    """An account, a household (what was done in its name, on paper too), a former owner, or all.
+    """An account, a household (what was done in its name, on paper too), a former owner, or all;
+    `drawn`: the key of somebody who acts by receipt, without an account.
 
     `close` shuts the account for ever; `former` is the name of somebody who owns nothing in
     `community` any more and is taken off its roll.
     """
     users = {person.pk} if person is not None else set()
     keys = {f"person:{person.pk}"} if person is not None else set()
+    keys |= {drawn} if drawn else set()
     names = {person.display_name} if person is not None and person.display_name else set()
     labels: set[str] = set()
     if unit is not None:

@@ -15,12 +15,12 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django_ratelimit.decorators import ratelimit
 
-from workflows import acts, clock, erasing
-from workflows.models import Case, Community
+from workflows import acts, clock, erasing, records
+from workflows.models import Case, Community, Trace
 from workflows.portal.views import context
-from workflows.steps.privacy import ERASERS, KINDS, REASONS
+from workflows.steps.privacy import ERASERS, ERASES_IN, KINDS, REASONS
 
-from .directory import CommunityDirectory
+from .directory import DRAWN, CommunityDirectory
 from .erasure import eraser, former_owners, on_duty, subject_of
 from .models import HouseholdMember, Person, Unit
 
@@ -42,6 +42,13 @@ class ErasureForm(forms.Form):
         label=gettext_lazy("账号"), max_length=150, required=False, widget=forms.TextInput()
     )
     close = forms.BooleanField(label=gettext_lazy("同时注销账号"), required=False)
+    receipt = forms.CharField(
+        label=gettext_lazy("回执码"),
+        help_text=gettext_lazy("没有账号、凭回执办理的人，填其中任何一张回执的码。"),
+        max_length=40,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
     former = forms.CharField(
         label=gettext_lazy("原业主姓名"),
         help_text=gettext_lazy("不再拥有本小区房屋的，从名册中删去；现业主依法保留。"),
@@ -58,6 +65,7 @@ class ErasureForm(forms.Form):
         self.community = community
         self.person: Person | None = None
         self.home: Unit | None = None
+        self.drawn = ""
 
     def clean_unit(self) -> str:
         """One of the units here."""
@@ -87,6 +95,21 @@ class ErasureForm(forms.Form):
                 raise forms.ValidationError(_("该账号仍在任职，请先结束其身份。"))
         return given
 
+    def clean_receipt(self) -> str:
+        """Of somebody without an account, for a matter here."""
+        given: str = self.cleaned_data["receipt"].strip()
+        if given:
+            here = Trace.objects.filter(record__case__community=self.community)
+            trace = here.filter(receipt=records.receipt_hash(given)).first()
+            if trace is None:
+                raise forms.ValidationError(_("本地点没有这张回执，请核对后重填。"))
+            if not DRAWN.fullmatch(trace.party_key):
+                raise forms.ValidationError(
+                    _("这张回执是凭账号或者户室办理的，请填账号或者户室；已经删除过的不用再办。")
+                )
+            self.drawn = trace.party_key
+        return given
+
     def clean_former(self) -> str:
         """On the roll, and owning nothing any more."""
         given: str = self.cleaned_data["former"].strip()
@@ -97,8 +120,9 @@ class ErasureForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Somebody is meant; what goes with an account needs one."""
         data: dict[str, Any] = super().clean() or {}
-        if not (self.errors or self.home or self.person or data.get("former")):
-            raise forms.ValidationError(_("请填写户室、账号或者原业主姓名。"))
+        meant = self.home or self.person or self.drawn or data.get("former")
+        if not (self.errors or meant):
+            raise forms.ValidationError(_("请填写户室、账号、回执码或者原业主姓名。"))
         if data.get("close") and self.person is None and "account" not in self.errors:
             self.add_error("account", _("注销账号须填写账号。"))
         return data
@@ -112,6 +136,7 @@ class ErasureForm(forms.Form):
             close=data["close"],
             former=data["former"],
             community=self.community,
+            drawn=self.drawn,
         )
 
 
@@ -120,7 +145,7 @@ class ErasureForm(forms.Form):
 @ratelimit(key="user", rate="30/m", method="POST", block=True)
 def erase(request: HttpRequest, code: str) -> HttpResponse:
     """Shows what would be erased; with the confirmation, erases it."""
-    community = get_object_or_404(Community, code=code, kind="estate")
+    community = get_object_or_404(Community, code=code, kind__in=ERASES_IN)
     parties = CommunityDirectory().parties_of(request.user, community, clock.now())
     if not any(party.role in ERASERS for party in parties):
         raise PermissionDenied

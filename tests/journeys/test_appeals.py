@@ -177,7 +177,12 @@ def test_红牌_超期转督办_来电登记(town, units, walker):
     caller.go("/r/")
     caller.page.locator("#r-code").fill(code)
     caller.page.locator("main form button").click()
-    caller.sees("井盖松动", "提出诉求")
+    caller.sees("井盖松动", "提出诉求", "督办件办理", "超期，转督办")
+    done = office.page.url.removeprefix(office.address)
+    sound(office, [f"/cases/{case.number}/", "/inbox/", "/appeals/enter/"])
+    sound(caller, [f"/r/{code}/"])
+    slip = walker(units["office"])
+    sound(slip, [done] if "/done/" in done else [])
 
 
 def test_every_page_of_appeals_is_accessible(town, units, walker):

@@ -23,7 +23,7 @@ from ..parties import Party, directory, role_title
 from ..steps.base import Step, look_at, settled
 from ..steps.matters import CaseActs
 from ..steps.opinion import Opinion, late_book
-from ..steps.privacy import ERASERS
+from ..steps.privacy import ERASERS, ERASES_IN
 from ..steps.walls import walls
 from . import chart, words
 from .viewer import Offer, Viewer
@@ -246,7 +246,7 @@ def case_page(case: Case, viewer: Viewer) -> dict[str, Any]:
     ahead = chart.ahead(runs)
     return {
         "case": case,
-        "erases": case.community.kind == "estate" and bool(viewer.roles.intersection(ERASERS)),
+        "erases": case.community.kind in ERASES_IN and bool(viewer.roles.intersection(ERASERS)),
         "state": state,
         "state_label": label,
         "open_now": open_now,

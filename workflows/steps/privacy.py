@@ -23,6 +23,8 @@ from .publicity_rows import Objection
 
 MODERATORS: Roles = ("moderator",)
 ERASERS: Roles = ("office", "moderator", "admin")
+ERASES_IN = ("estate", "village", "subdistrict")
+"""Kinds of places where people act for themselves."""
 REASONS: dict[str, Words] = {
     "request": _("本人申请"),
     "moved_out": _("已迁出，不再需要"),

@@ -375,7 +375,8 @@ def test_only_who_may_type_in_does(town):
     client = Client()
     client.force_login(stranger)
     told = {**SENT, "way": "phone", "happened_on": "2026-03-02"}
-    assert client.post("/appeals/enter/", told).status_code == 200  # asked again: where
+    again = client.post("/appeals/enter/", told)
+    assert "没有这个地点" in again.content.decode()
     assert not Case.objects.exists()
     forged = Party("anyone", f"drawn:{'0' * 32}", stranger.pk, via="paper")
     with pytest.raises(acts.Refused):
@@ -405,3 +406,37 @@ def test_cards_stand_in_the_list_and_on_the_page(town):
     town.do(near, "inspect", "overseer", {"decision": "settled", "finding": "已核查"})
     assert listed("red") == set()
     assert listed("done") == {near.number}
+
+
+def test_whoever_has_only_a_receipt_has_their_data_erased(town):
+    told = {"name": "李测试", "phone": "13812345678", "spot": "东门外", "photos": _photo()}
+    receipt = report(Client(), building="1号楼", **told)["Location"]
+    other = report(Client(), text="别人的诉求，与此无关")["Location"]
+    case = Case.objects.order_by("pk")[0]
+    given = {**ASSIGNED, "wording": "东门灯坏", "building": "1号楼"}
+    town.do(case, "classify", "office", given)
+    town.do(case, "handle", "first", ANSWER)
+    clerk = Client()
+    clerk.force_login(town.people["office"])
+    page = f"/staff/erasure/{town.community.code}/"
+    assert page in clerk.get(case.get_absolute_url()).content.decode()
+    sent = {"reason": "request", "receipt": receipt[3:-1].lower().replace("-", " ")}
+    shown = clerk.post(page, sent).content.decode()
+    assert case.number in shown
+    assert Appeal.objects.get(case=case).text
+    assert clerk.post(page, {**sent, "confirm": "1"}).status_code == 302
+    left = Appeal.objects.get(case=case)
+    said = (left.text, left.name, left.phone, left.spot, left.building, left.digest, left.answer)
+    assert not any(said)
+    assert not Attachment.objects.filter(field="photos").exclude(file="").exists()
+    assert not Disclosure.objects.filter(record__case=case, record__role="anyone").exists()
+    assert Appeal.objects.exclude(case=case).get().text
+    gone = Client().get(receipt).content.decode()
+    assert case.number in gone
+    assert "东门外" not in gone
+    assert "不用再办" in clerk.post(page, sent).content.decode()
+    assert records.first_fault(Case.objects.get(pk=case.pk)) is None
+    assert "别人的诉求" in Client().get(other).content.decode()
+    sent["receipt"] = other[3:-1]
+    elsewhere = clerk.post(f"/staff/erasure/{town.street.code}/", sent).content.decode()
+    assert "没有这张回执" in elsewhere

@@ -425,7 +425,8 @@ def test_the_page_shows_first_and_erases_when_confirmed(place):
 @pytest.mark.parametrize(
     ("sent", "words"),
     [
-        ({}, "请填写户室、账号或者原业主姓名"),
+        ({}, "请填写户室、账号、回执码或者原业主姓名"),
+        ({"receipt": "AAAAA-BBBBB-CCCCC-DDDDD"}, "本地点没有这张回执"),
         ({"unit": "9号楼9单元999室"}, "名册中没有这一户"),
         ({"account": "clerk"}, "本小区没有这个居民账号"),
         ({"former": NAME}, "名册中没有这位已不拥有房屋的业主"),
