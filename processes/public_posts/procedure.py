@@ -5,13 +5,14 @@ A marks what the source article says, L national law, D our default. See `rules`
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from viewflow import this
 
 from workflows.models import Attachment, Case
+from workflows.parties import Party
 from workflows.procedure import Procedure
 from workflows.steps.base import Closing, Meet, Opening, Together
 from workflows.terms import WorkingDays
@@ -49,9 +50,9 @@ class PublicPosts(Procedure):
         return retention.forget(case, now)
 
     @classmethod
-    def may_read(cls, file: Attachment, roles: set[str], oversees: bool) -> bool:
+    def may_read(cls, file: Attachment, parties: Sequence[Party], oversees: bool) -> bool:
         """Papers with identity numbers are for those who check them, and for auditors."""
-        return bool(roles & {*VILLAGE, *OFFICE, "auditor"})
+        return any(party.role in {*VILLAGE, *OFFICE, "auditor"} for party in parties)
 
     opening = Opening().Next(this.announce)
 
