@@ -100,13 +100,16 @@ class Manage(Holders):
     def months(self, run: StepRun) -> dict[dt.date, dict[str, tuple[int, int]]]:
         """Month by month and part by part: how many holders have it, of how many."""
         seen: Seen = self.glance(run)
+        if seen.months is not None:
+            return seen.months
         found: dict[dt.date, dict[str, tuple[int, int]]] = {}
         for row in seen.holders:
             for month in rules.months_to_assess(row.starts, row.left_on, clock.today()):
                 parts = found.setdefault(month, dict.fromkeys(rules.WEIGHTS, (0, 0)))
                 for part, (given, of) in parts.items():
                     parts[part] = given + ((row.pk, month, part) in seen.given), of + 1
-        return dict(sorted(found.items()))
+        seen.months = dict(sorted(found.items()))
+        return seen.months
 
     def missing(self, run: StepRun, parts: Collection[str]) -> dict[dt.date, int]:
         """How many points of those parts are still to be given, by month."""

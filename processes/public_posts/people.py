@@ -87,6 +87,7 @@ class Seen:
     objections: int = 0
     holders: list[Any] = field(default_factory=list)
     given: set[tuple[int, dt.date, str]] = field(default_factory=set)
+    months: dict[dt.date, dict[str, tuple[int, int]]] | None = None
 
     def among(self, lives: Iterable[str]) -> int:
         """How many applicants are in one of the lives."""

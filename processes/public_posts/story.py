@@ -32,6 +32,10 @@ POSTS = (
 BORN = dt.date(1970, 5, 1)
 
 
+STAGES = ("apply", "check", "evaluate", "vet", "publicity", "train", "manage")
+"""How far `large` walks a call."""
+
+
 def paper(name: str = "paper") -> SimpleUploadedFile:
     """A small PDF."""
     return SimpleUploadedFile(f"{name}.pdf", PDF)
@@ -135,6 +139,11 @@ class Story:
         clock.advance_to(dt.datetime.combine(day, dt.time(9), clock.SHANGHAI))
         return self.wait()
 
+    def run_names(self) -> str:
+        """The steps that are open."""
+        runs = StepRun.objects.filter(process=self.case, finished__isnull=True)
+        return ", ".join(run.name for run in runs if run.is_open)
+
     def numbers(self, *lives: str) -> list[int]:
         """The numbers of the applicants in these lives."""
         rows = Applicant.objects.filter(case=self.case, life__in=lives).order_by("number")
@@ -175,7 +184,10 @@ class Story:
 
     def check(self) -> Story:
         """The term of applications is over; all are checked by the table."""
-        self.wait_for("apply")
+        return self.wait_for("apply").check_all()
+
+    def check_all(self) -> Story:
+        """All that wait are checked by the table."""
         self.act("check", "applications.checked", {"confirm": "on"})
         return self
 
@@ -291,3 +303,35 @@ class Story:
         for lane in ("supplement", "train", "onboard", "manage", "exit"):
             self.act(lane, "lane.closed", {"confirm": "on"})
         return self
+
+
+def large(
+    street: Community,
+    cast: Cast,
+    start: dt.datetime,
+    *,
+    posts: int,
+    applicants: int,
+    until: str,
+) -> Story:
+    """A call with that many posts and applicants, walked to a stage; every twentieth applicant does
+    not fit it. Everybody is of age on different days, so that every identity number is another."""
+    lines = [f"岗位{at}|示范{at % 60 + 1}村|{at % 3 + 1}|850|演示职责" for at in range(posts)]
+    title = f"{posts}个岗位的演示招聘"
+    story = Story(street, cast, start, title=title, posts=lines)
+    for at in range(applicants):
+        misfit = {"facts": ["business"], "insist": "on"} if at % 20 == 19 else {}
+        born = BORN + dt.timedelta(days=at // 900)
+        story.apply(at % posts + 1, born=born, **misfit)
+    for stage, after in (
+        ("apply", lambda: story.wait_for("apply")),
+        ("check", story.check_all),
+        ("evaluate", story.evaluate),
+        ("vet", story.vet),
+        ("publicity", lambda: story.wait_for("publicity")),
+        ("train", lambda: story.wait(days=1).train().onboard()),
+    ):
+        if stage == until:
+            break
+        after()
+    return story

@@ -194,6 +194,7 @@ def case_page(case: Case, viewer: Viewer) -> dict[str, Any]:
     for run in runs:
         run.process = case
     step_runs = [run for run in runs if isinstance(run.flow_task, Step)]
+    look_at(run for run in step_runs if run.is_open)
     records_by_run = _latest_records(case)
     files_by_run = _public_files(case)
     children_by_run: dict[int, list[Case]] = defaultdict(list)

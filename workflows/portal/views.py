@@ -27,7 +27,7 @@ from .. import procedure as procedures
 from ..models.case import Case, Community, StepRun
 from ..models.log import LogKey
 from ..models.record import Attachment, Record
-from ..steps.base import Step
+from ..steps.base import Step, look_at
 from . import chart, plain, readers, words
 from .downloads import Download
 from .viewer import Viewer
@@ -102,6 +102,7 @@ def step_detail(request: HttpRequest, number: str, run_id: int) -> HttpResponse:
     if not isinstance(step, Step):
         raise Http404
     viewer = Viewer(request.user, case)
+    look_at([run])
     shown = step.page(run)
     page = _page(request, shown[step.paged], 30) if step.paged else None
     handles = viewer.may_handle(step) or "auditor" in viewer.roles
