@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from workflows import calendars
 from workflows.models import Case, Community
 
-from ..community import demo
+from ..community import demo, plans
 from ..community.models import Building, Estate, Person, Stairwell
 from .story import Story
 
@@ -25,6 +26,9 @@ STAFF = {
 RESIDENTS: tuple[str, ...] = ()
 ESTATE = ("demo-lane", "示范里")
 BLOCKS = 8
+MANHOLE = "35.49992,122.50105"
+EAST, NORTH = 122.5, 35.5
+"""Where the demo estate is drawn: in the sea, so that it is nobody's."""
 Told = dict[str, Any]
 
 
@@ -146,7 +150,11 @@ SCENES = (
     Scene("spam", 6, _spam, _said("贷款广告，请联系。", kind="other", held="honeypot")),
     Scene("held", 0, lambda story: None, _said("同样的话又写了一遍。", kind="other", held="same")),
     Scene(
-        "new", 0, lambda story: None, _said("二号楼旁边的井盖松动，走上去会响。", kind="safety"), 1
+        "new",
+        0,
+        lambda story: None,
+        _said("井盖松动，走上去会响。", kind="safety", building="2号楼", point=MANHOLE),
+        1,
     ),
 )
 
@@ -192,4 +200,19 @@ def _estate() -> Community:
     for number in range(1, BLOCKS + 1) if made else ():
         building = Building.objects.create(estate=estate, number=str(number), order=number)
         Stairwell.objects.create(building=building, number="1", order=1)
+    if made:
+        plans.apply(estate, json.dumps(_drawn()).encode())
     return place
+
+
+def _drawn() -> dict[str, Any]:
+    """Two rows of slabs, as GeoJSON, somewhere in the sea."""
+    features = []
+    for number in range(1, BLOCKS + 1):
+        row, column = divmod(number - 1, BLOCKS // 2)
+        west, south = EAST + column * 0.0007, NORTH - row * 0.0004
+        east, north = west + 0.0005, south + 0.00014
+        ring = [(west, south), (east, south), (east, north), (west, north), (west, south)]
+        shape = {"type": "Polygon", "coordinates": [ring]}
+        features.append({"properties": {"number": str(number)}, "geometry": shape})
+    return {"type": "FeatureCollection", "features": features}

@@ -104,6 +104,8 @@ class AppealForm(TaskForm):
             on_earth = _POINT.fullmatch(point) and abs(Decimal(latitude)) <= 90
             if not on_earth or abs(Decimal(longitude)) > 180:
                 raise forms.ValidationError(_("坐标填写有误，请按“纬度,经度”填写。"))
+            if reading.too_far(self.act.case.community, point):
+                raise forms.ValidationError(_("坐标离所选的小区超过5公里，请核对。"))
         return point
 
     def outcome(self) -> str:

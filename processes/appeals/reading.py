@@ -15,7 +15,8 @@ from workflows.records import words
 from workflows.steps.base import Words
 from workflows.steps.handling import RED, YELLOW
 
-from ..community.models import Building
+from ..community import plans
+from ..community.models import Building, Estate
 from . import rules, sheets
 from .models import Appeal
 
@@ -24,6 +25,12 @@ def buildings(place: Community) -> list[str]:
     """What one may pick at a place, in order; none where no estate is on file."""
     found = Building.objects.filter(estate__community=place).order_by("order", "pk")
     return [str(building) for building in found]
+
+
+def too_far(place: Community, point: str) -> bool:
+    """Whether a point is none of an estate whose place on earth is known."""
+    origin = Estate.objects.filter(community=place).values_list("origin", flat=True).first()
+    return bool(origin) and plans.far(str(origin), point)
 
 
 EVERY = ("office", "overseer")
@@ -61,6 +68,8 @@ def inside(case: Case, parties: Sequence[Party]) -> dict[str, Any]:
         "way": rules.WAYS.get(appeal.way, ""),
         "files": list(files),
     }
+    if appeal.building or appeal.point:
+        found["plan"] = plans.of(case.community, appeal.building, appeal.point)
     if handles(appeal, parties):
         linked = Q(appeal__linked_from__appeal=appeal) | Q(appeal__links__other=appeal)
         found["linked"] = list(Case.objects.filter(linked).distinct())

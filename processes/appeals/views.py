@@ -28,6 +28,7 @@ from workflows.parties import Party
 from workflows.portal.viewer import Viewer
 from workflows.portal.views import context, find_case
 
+from ..community import plans
 from . import alike, reading, rules, sheets
 from .forms import AppealForm
 from .models import Appeal
@@ -89,7 +90,8 @@ def _form(request: HttpRequest, where: Community, author: Party) -> AppealForm:
     step: Any = Appeals.step("submit")
     case = Case(flow_class=Appeals, community=where)
     doing = acts.Act(case, None, step.acts["task.done"], author, clock.now())
-    return AppealForm(request.POST or None, request.FILES or None, act=doing)
+    picked = {"building": request.GET.get("building", "")}
+    return AppealForm(request.POST or None, request.FILES or None, act=doing, initial=picked)
 
 
 def _hand_in(
@@ -134,12 +136,17 @@ def submit(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, form: AppealForm, where: Community, **more: Any) -> HttpResponse:
     several = Community.objects.filter(kind__in=Appeals.community_kinds)[1:2].exists()
+    plan = None
+    if "building" in form.fields and not form.is_bound:  # picking on it loads the page anew
+        plan = plans.of(where, request.GET.get("building", ""))
     page = context(
         request,
         "appeals",
         form=form,
         where=where,
+        plan=plan,
         several=several,
+        plan_link=f"{request.path}?place={where.code}&building=",
         submission=request.POST.get("submission") or uuid.uuid4().hex,
         files_lost=bool(request.FILES),
         **more,

@@ -32,6 +32,8 @@ class Estate(models.Model):
     community = models.OneToOneField(Community, on_delete=models.PROTECT, related_name="estate")
     address = models.CharField(_("地址"), max_length=120, blank=True)
     developer = models.CharField(_("建设单位"), max_length=80, blank=True)
+    origin = models.CharField(max_length=40, blank=True)
+    """The middle of its plan: ``latitude,longitude``. See `plans`."""
 
     def __str__(self) -> str:
         return self.community.name
@@ -43,6 +45,8 @@ class Building(models.Model):
     estate = models.ForeignKey(Estate, on_delete=models.PROTECT, related_name="buildings")
     number = models.CharField(_("楼号"), max_length=20)
     order = models.PositiveIntegerField(default=0)
+    outline = models.JSONField(null=True, blank=True)
+    """Its corners, decimetres east and north of the estate's origin."""
 
     class Meta:
         ordering: ClassVar = ["order", "pk"]

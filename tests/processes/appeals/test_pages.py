@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 
 import pytest
@@ -15,6 +16,7 @@ from PIL import ExifTags, Image
 from processes.appeals import reading, rules
 from processes.appeals.models import Appeal
 from processes.appeals.procedure import Appeals
+from processes.community import plans
 from tests import factories
 from workflows import acts, clock, records
 from workflows.models import Attachment, Case, Disclosure
@@ -440,3 +442,24 @@ def test_whoever_has_only_a_receipt_has_their_data_erased(town):
     sent["receipt"] = other[3:-1]
     elsewhere = clerk.post(f"/staff/erasure/{town.street.code}/", sent).content.decode()
     assert "没有这张回执" in elsewhere
+
+
+def test_the_plan_is_picked_from_and_shows_the_point_to_those_who_handle_it(town):
+    assert "<svg viewBox" not in Client().get("/appeals/new/?place=estate").content.decode()
+    square = [[122.5, 35.5], [122.5003, 35.5], [122.5003, 35.5002], [122.5, 35.5]]
+    shape = {"type": "Polygon", "coordinates": [square]}
+    feature = {"properties": {"number": 1}, "geometry": shape}
+    plans.apply(town.estate, json.dumps({"features": [feature]}).encode())
+    page = Client().get("/appeals/new/?place=estate").content.decode()
+    link = re.search(r'<a href="([^"]+)" aria-label="1号楼"', page)[1].replace("&amp;", "&")
+    picked = Client().get(link).content.decode()
+    assert '<option value="1号楼" selected>' in picked
+    assert 'aria-current="true"' in picked
+    assert report(Client(), point="36.8131,118.0548").status_code == 422
+    receipt = report(Client(), building="1号楼", point="35.5001,122.5001")["Location"]
+    case = Case.objects.get()
+    assert "圆点是诉求人给的坐标" in Client().get(receipt).content.decode()
+    assert "圆点是诉求人给的坐标" not in Client().get(case.get_absolute_url()).content.decode()
+    clerk = Client()
+    clerk.force_login(town.people["office"])
+    assert "圆点是诉求人给的坐标" in clerk.get(case.get_absolute_url()).content.decode()
