@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -14,17 +14,14 @@ from django.utils.translation import gettext_lazy as _
 from workflows import clock
 from workflows.acts import Act, Written
 from workflows.models import Case, Record, StepRun
-from workflows.parties import Party
 from workflows.steps.answers import Following
-from workflows.steps.base import ActSpec, Roles, Words, act, refuse
+from workflows.steps.base import ActSpec, Words, act, refuse
 from workflows.steps.opinion import fingerprint
 from workflows.steps.task import Task
 
 from . import forms, rules
 from .models import Applicant, Call, Post
-from .people import People, Progress, Seen
-
-APPLY: Roles = ("applicant", "residents_committee")
+from .people import APPLY, Own, Progress, handed_in_by
 
 
 class Announce(Task):
@@ -44,14 +41,6 @@ class Announce(Task):
             Post(case=doing.case, number=at, **post) for at, post in enumerate(form.parsed, 1)
         )
         return super().do(doing)
-
-
-def handed_in_by(row: Applicant, party: Party) -> bool:
-    """Whether an application is the party's: online the applicant's own, on paper the village's,
-    which acts on what the applicant signed."""
-    if row.channel == "online":
-        return row.party_key == party.key
-    return party.role != "applicant"
 
 
 def refusal(row: Applicant, check: StepRun | None) -> tuple[list[Words], dt.date | None]:
@@ -85,45 +74,12 @@ def follow(row: Applicant, check: StepRun | None) -> Following:
     return Following(answers=[answer], links=links)
 
 
-class Own(People):
-    """A step in which people act on applications of their own."""
-
-    of_own: ClassVar[dict[str, str]] = {}
-    """Acts that are about an application in a certain life."""
-
-    @classmethod
-    def glances(cls, runs: Sequence[StepRun]) -> Mapping[int, Seen]:
-        """Also who has an application in one of those lives; two queries."""
-        seen = super().glances(runs)
-        rows = Applicant.objects.filter(
-            case__in={run.process_id for run in runs}, life__in=cls.of_own.values(), objection=""
-        )
-        of_case: dict[int, set[tuple[str, str]]] = defaultdict(set)
-        for case, life, channel, key in rows.values_list("case", "life", "channel", "party_key"):
-            of_case[case].add((life, key if channel == "online" else "paper"))
-        for run in runs:
-            seen[run.pk].own = of_case[run.process_id]
-        return seen
-
-    def able(self, spec: ActSpec, run: StepRun, parties: tuple[Party, ...]) -> tuple[Party, ...]:
-        """Whoever handed in an application that the act can be about."""
-        life = self.of_own.get(spec.name)
-        if life is None:
-            return parties
-        own = self.glance(run).own
-        return tuple(
-            party
-            for party in parties
-            if (life, party.key if party.role == "applicant" else "paper") in own
-        )
-
-
 class Apply(Own):
     """Applications within the term (个人申请): online, or typed in by the village from paper."""
 
     explained = _("符合条件的人可以在网上申请，也可以把纸质申请表交到村（社区）。")
     outcomes: ClassVar[dict[str, Words]] = {"done": _("申请截止"), "none": _("无人申请")}
-    of_own: ClassVar = {"application.withdrawn": "applied"}
+    of_own: ClassVar = {"application.withdrawn": ("applied",)}
 
     @act(
         "application.handed_in", title=_("申请"), by=APPLY, form=forms.ApplicationForm, in_term=True
@@ -210,7 +166,7 @@ class Check(Own):
 
     explained = _("按公告的条件逐人核对；未通过的告知理由，可以提出异议。")
     outcomes: ClassVar[dict[str, Words]] = {"done": _("初审完成"), "none": _("无人符合条件")}
-    of_own: ClassVar = {"refusal.objected": "refused"}
+    of_own: ClassVar = {"refusal.objected": ("refused",)}
     shows = ("eligible",)
 
     def against(self, case: Case) -> list[tuple[Applicant, list[str]]]:

@@ -8,15 +8,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from workflows.acts import Act, Written
 from workflows.models import Case, StepRun
-from workflows.steps.base import Step, Words, act, refuse
+from workflows.parties import Party
+from workflows.steps.base import ActSpec, Roles, Step, Words, act, refuse
 
 from . import forms, rules
 from .models import Applicant
+
+APPLY: Roles = ("applicant", "residents_committee")
 
 LABELS: dict[str, Words] = {
     "about": _("异议对象"),
@@ -153,6 +156,50 @@ class People(Step):
         if found is None:
             raise refuse(_("没有编号为%(n)s的申请。") % {"n": number}, field="number")
         return found
+
+
+def handed_in_by(row: Applicant, party: Party) -> bool:
+    """Whether an application is the party's: online the applicant's own, on paper the village's,
+    which acts on what the applicant signed."""
+    if row.channel == "online":
+        return row.party_key == party.key
+    return party.role != "applicant"
+
+
+class Own(People):
+    """A step in which people act on applications of their own."""
+
+    of_own: ClassVar[dict[str, tuple[str, ...]]] = {}
+    """Acts that are about an application in certain lives."""
+
+    @classmethod
+    def glances(cls, runs: Sequence[StepRun]) -> Mapping[int, Seen]:
+        """Also who has an application in one of those lives; two queries."""
+        seen = super().glances(runs)
+        lives = {life for lives in cls.of_own.values() for life in lives}
+        rows = Applicant.objects.filter(
+            case__in={run.process_id for run in runs}, life__in=lives
+        ).exclude(Q(life="refused") & ~Q(objection=""))
+        of_case: dict[int, set[tuple[str, str]]] = defaultdict(set)
+        for case, life, channel, key in rows.values_list("case", "life", "channel", "party_key"):
+            of_case[case].add((life, key if channel == "online" else "paper"))
+        for run in runs:
+            seen[run.pk].own = of_case[run.process_id]
+        return seen
+
+    def able(self, spec: ActSpec, run: StepRun, parties: tuple[Party, ...]) -> tuple[Party, ...]:
+        """Whoever handed in an application that the act can be about."""
+        lives = self.of_own.get(spec.name)
+        if lives is None:
+            return parties
+        own = self.glance(run).own
+        return tuple(
+            party for party in parties if any((life, _whose(party)) in own for life in lives)
+        )
+
+
+def _whose(party: Party) -> str:
+    return party.key if party.role == "applicant" else "paper"
 
 
 def counts_of(case: Case) -> dict[str, int]:

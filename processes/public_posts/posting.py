@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
 
@@ -14,19 +14,41 @@ from workflows.steps.base import ActSpec, act, refuse
 from . import forms, rules
 from .models import Applicant, Holder
 from .noticing import NOTICE, move_up, watch
-from .people import Lane, Progress
+from .people import APPLY, Lane, Own, Progress, handed_in_by
 
 
-class Train(Lane):
+class Train(Own, Lane):
     """Training before the post, with attendance and a test (岗前培训)."""
 
     explained = _("到课并且考试合格的上岗；未通过的由候补人员依次递补。")
     waits_for = ("publicised", "cleared")
     shows = ("cleared", "trained")
+    of_own: ClassVar = {"place.declined": ("reserve", "publicised", "cleared", "trained")}
 
     def __init__(self, *, supplement: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.supplement = supplement
+
+    @act(
+        "place.declined",
+        title=_("放弃安置"),
+        by=APPLY,
+        form=forms.NumberForm,
+        optional=True,
+    )
+    def decline(self, doing: Act) -> Written:
+        """An applicant does not want the place any more: the first of the reserve list moves up."""
+        row = self.of_number(doing, doing.data["number"])
+        if not handed_in_by(row, doing.party):
+            raise refuse(_("只能放弃自己提交的申请。"), field="number", code="wrong_party")
+        if row.life not in self.of_own["place.declined"]:
+            raise refuse(_("该申请现在不能放弃。"), field="number")
+        row.withdraw()
+        row.save(update_fields=["life"])
+        moved = move_up(doing.case, doing.at, NOTICE)
+        if moved:
+            watch(doing.case, self.supplement)
+        return Written({"number": row.number, "moved_up": [person.number for person in moved]})
 
     def offered(self, spec: ActSpec, run: StepRun) -> bool:
         """Results while somebody waits for training."""

@@ -15,7 +15,7 @@ from workflows.models import Case, StepRun
 from workflows.records import erasure
 
 from . import rules
-from .models import Applicant
+from .models import Applicant, NoticeObjection, Representative
 
 OUT_EARLY = ("refused", "withdrawn")
 """Lives that are over once the check is, with the time in which one may object to it."""
@@ -37,5 +37,14 @@ def outdated(now: dt.datetime) -> QuerySet[Case]:
 
 
 def forget(case: Case, now: dt.datetime) -> Mapping[str, int]:
-    """Erase them; counts by kind."""
-    return erasure.let_go(due(now).filter(case=case), now)
+    """Erase them, and of a case that was closed so long ago all that was told in private but with
+    agreements; counts by kind."""
+    gone = erasure.let_go(due(now).filter(case=case), now)
+    if case.finished is not None and case.finished <= now - rules.RETENTION:
+        told = case.records.exclude(act__startswith="agreement.")
+        gone.update(erasure.let_go_of(told))
+        objections = NoticeObjection.objects.filter(run__process=case).exclude(text="")
+        gone["objection"] = objections.update(text="")
+        invited = Representative.objects.filter(run__process=case).exclude(name="")
+        gone["people"] += invited.update(name="")
+    return gone

@@ -21,8 +21,8 @@ from workflows.portal.viewer import Viewer
 from workflows.portal.views import context, find_case
 
 from . import reading
-from .applying import handed_in_by
 from .models import Applicant, Holder, Post
+from .people import handed_in_by
 
 PER_PAGE = 30
 HANDLERS = frozenset({"office", "residents_committee"})
@@ -138,14 +138,14 @@ def _offers(viewer: Viewer, row: Applicant) -> list[tuple[Any, str]]:
     wanted = {
         "applied": ("application.withdrawn", "application.refused"),
         "refused": ("refusal.decided",) if row.objection else ("refusal.objected",),
-    }.get(row.life, ())
+    }.get(row.life, ("place.declined",))
     found = []
-    for run in StepRun.objects.filter(process=row.case, name__in=("apply", "check")):
+    for run in StepRun.objects.filter(process=row.case, name__in=("apply", "check", "train")):
         run.process = row.case
         for offer in viewer.offers(run, run.step):
             mine = any(handed_in_by(row, party) for party in offer.parties)
-            own = offer.spec.name in ("application.withdrawn", "refusal.objected")
-            if offer.spec.name in wanted and (mine or not own):
+            own = getattr(run.step, "of_own", {}).get(offer.spec.name)
+            if offer.spec.name in wanted and (own is None or (mine and row.life in own)):
                 found.append((offer.title, f"{offer.url}?number={row.number}"))
     return found
 

@@ -302,17 +302,23 @@ def let_go(rows: QuerySet[Any], at: dt.datetime) -> Counter[str]:
     """Erase what was told with facts that are kept no longer: their personal fields, and of their
     own records the private values and files. Their rows, links and public words stay. Only within
     the act that records it; the model has `personal` and `erased_at`."""
-    result = Erased()
     keys = list(rows.values_list("pk", flat=True))
     own = list(rows.exclude(record=None).values_list("record", flat=True))
-    gone = Disclosure.objects.filter(record__in=own, public=False, now__isnull=True)
-    result.gone["disclosures"] = gone.count()
-    gone.delete()
-    _files(Attachment.objects.filter(record__in=own, public=False), result)
+    gone = let_go_of(Record.objects.filter(pk__in=own))
     model: Any = rows.model
-    result.gone["people"] = model._default_manager.filter(pk__in=keys).update(
+    gone["people"] = model._default_manager.filter(pk__in=keys).update(
         **model.personal, erased_at=at
     )
+    return gone
+
+
+def let_go_of(told: QuerySet[Record]) -> Counter[str]:
+    """Erase what was told in private with acts: values and files; counts by kind."""
+    result = Erased()
+    gone = Disclosure.objects.filter(record__in=told, public=False, now__isnull=True)
+    result.gone["disclosures"] = gone.count()
+    gone.delete()
+    _files(Attachment.objects.filter(record__in=told, public=False), result)
     return result.gone
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from processes.community.models import Person
 from processes.public_posts.models import Applicant
 from processes.public_posts.procedure import PublicPosts
 from tests import factories
@@ -92,6 +93,12 @@ class Walk:
 
     def run(self, step: str) -> StepRun:
         return StepRun.objects.get(process=self.case, name=step, finished__isnull=True)
+
+    def stranger(self) -> Party:
+        """An account that has no application."""
+        person = Person.objects.create_user("stranger", display_name="演示邻居")
+        self.people["stranger"] = person
+        return Party("applicant", f"person:{person.pk}", person.pk, everyone=True)
 
     def paper(self) -> SimpleUploadedFile:
         return SimpleUploadedFile("paper.png", PNG, "image/png")

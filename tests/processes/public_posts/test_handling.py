@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from processes.public_posts.models import Applicant, Assessment, Holder
+from processes.public_posts.models import (
+    Applicant,
+    Assessment,
+    Holder,
+    NoticeObjection,
+    Representative,
+)
 from workflows import clock, erasing, records, sweep
 from workflows.acts import Refused
 from workflows.models import Attachment, Disclosure, Record, Refusal
@@ -22,8 +28,12 @@ def sent(client: Client, walk: Any, step: str, act: str, **data: Any) -> Any:
 
 
 def on_posts(walk: Any) -> None:
-    """Two on the posts of the first place from 2 April, two on reserve."""
+    """Two on the posts of the first place from 20 April, two on reserve."""
     walk.until_publicity()
+    to_posts(walk)
+
+
+def to_posts(walk: Any) -> None:
     walk.after(12)
     walk.do("train", "training.entered", {"results": "1 80\n2 90"})
     for number in (1, 2):
@@ -161,6 +171,23 @@ def test_nobody_moves_up_into_steps_that_are_closed(walk):
     walk.do("exit", "vacancy.filled", {"post": 1, "how": "new_call"})
 
 
+def test_whoever_declines_the_place_gives_it_to_the_next(walk):
+    walk.until_publicity()
+    walk.after(12)
+    stranger = walk.stranger()
+    with pytest.raises(Refused, match="自己提交"):
+        walk.do("train", "place.declined", {"number": 1}, stranger)
+    walk.do("train", "place.declined", {"number": 1}, walk.village)
+    assert walk.lives() == {1: "withdrawn", 2: "cleared", 3: "publicised", 4: "reserve"}
+    walk.after(12)
+    assert walk.lives()[3] == "cleared"
+    step = f"/cases/{walk.case.number}/steps/{walk.run('train').pk}/"
+    page = client_of(walk.people["stranger"]).get(step).content.decode()
+    assert "place.declined" not in page  # who has no application is offered nothing
+    with pytest.raises(Refused, match="不能放弃"):
+        walk.do("train", "place.declined", {"number": 1}, walk.village)
+
+
 def held(number: int) -> tuple[Any, ...]:
     row = Applicant.objects.get(number=number)
     return row.name, row.born, row.mark, row.contact, row.group, row.household
@@ -203,7 +230,11 @@ def test_what_applicants_told_is_erased_half_a_year_after_it_was_over(walk):
 
 
 def test_of_those_chosen_half_a_year_after_the_case_was_closed(walk):
-    on_posts(walk)
+    walk.until_publicity()
+    objection = walk.object(2)
+    payload = {"objection": objection, "decision": "dismissed", "reason": "经核查不属实"}
+    walk.do("publicity", "notice.decided", payload)
+    to_posts(walk)
     at("2026-06-10")
     for number in (1, 2):
         said = {"number": number, "cause": "own_wish", "on": "2026-06-10", "note": "家中有事"}
@@ -217,8 +248,12 @@ def test_of_those_chosen_half_a_year_after_the_case_was_closed(walk):
     clock.set_now(closed + dt.timedelta(days=181))
     sweep.sweep()
     assert [held(number) for number in (1, 2, 3, 4)] == [GONE] * 4
-    own = [row.record_id for row in Applicant.objects.all()]
-    assert not Disclosure.objects.filter(record__in=own, public=False).exists()
+    left = Disclosure.objects.filter(record__case=walk.case, public=False)
+    assert {row.record.act for row in left} == {"agreement.signed"}
+    kept = Attachment.objects.filter(run__process=walk.case).exclude(file="")
+    assert {file.record.act for file in kept} == {"agreement.signed"}
+    assert set(Representative.objects.values_list("name", flat=True)) == {""}
+    assert set(NoticeObjection.objects.values_list("text", flat=True)) == {""}
     assert walk.fresh().outcome == "completed"
     assert Client().get(f"/cases/{walk.case.number}/posts/1/").status_code == 200
     office = client_of(walk.people["office"])
