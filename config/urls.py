@@ -3,12 +3,15 @@
 from django.conf import settings
 from django.urls import include, path
 
+from workflows.portal.api import api
+
 urlpatterns = [
     path("", include("processes.appeals.urls")),
     path("", include("workflows.portal.urls")),
     path("", include("processes.community.urls")),
     path("", include("processes.public_posts.urls")),
     path("", include("processes.disclosure.urls")),
+    path("api/v1/", api.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("accounts/", include("allauth.urls")),
 ]
