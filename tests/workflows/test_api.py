@@ -14,8 +14,10 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.processes.community.test_erasure import MASKED, NAME, PHONE, ROOM, TEXT, Place
 from tests.processes.community.test_erasure import place as place
+from tests.sandbox.opinion_procedures import Design, photo
 from workflows import acts, clock
-from workflows.models import Case, StepRun
+from workflows.models import Case, Objection, StepRun
+from workflows.parties import directory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -77,6 +79,33 @@ def test_a_ballot_with_its_result(place: Place) -> None:
     assert question["tally"]["outcome"] in ("carried", "lost", "no_quorum")
     assert shown["turnout"]["voted_heads"] == 4
     assert shown["electorate"] == "owners"
+
+
+def test_a_notice_with_its_objections(place: Place) -> None:
+    case = acts.open_case(Design, place.community, place.staff("office"), title="设计方案")
+    well = next(member for member in directory().members("stairwells", place.community))
+    committee = place.staff("residents_committee")
+    acts.perform(
+        case, "stand", "notice.posted", committee, {"places": [well.key]}, {"photos": [photo(7)]}
+    )
+    said = {"ground": "interest", "text": "车棚挡住我家的窗"}
+    acts.perform(case, "stand", "objection.raised", place.owner(1, "household"), said)
+    run = run_of(case, "stand")
+    notice = get(f"/cases/{case.number}/runs/{run}/publicity")
+    assert notice["ends_on"]
+    assert notice["postings"][0]["posted_at"]
+    (waiting,) = get(f"/cases/{case.number}/runs/{run}/objections")["items"]
+    assert (waiting["state"], waiting["wording"], waiting["ground"]) == ("raised", "", "interest")
+    decision = {
+        "objections": [Objection.objects.get().pk],
+        "decision": "dismissed",
+        "public_text": "车棚挡住住户的窗。",
+        "reason": "经现场核查,车棚距窗不足两米。",
+    }
+    acts.perform(case, "stand", "objection.decided", place.staff("office"), decision)
+    (decided,) = get(f"/cases/{case.number}/runs/{run}/objections")["items"]
+    assert (decided["decision"], decided["wording"]) == ("dismissed", "车棚挡住住户的窗。")
+    get(f"/cases/{case.number}/runs/{run}/ballot", 404)
 
 
 def test_procedures_and_places(place: Place) -> None:
@@ -190,9 +219,9 @@ def test_nothing_personal_and_nothing_withdrawn_is_in_it(place: Place) -> None:
         ("/cases?q=%00", 422),
         ("/cases?limit=0", 422),
         ("/cases?limit=201", 422),
-        ("/cases?cursor=AAAA", 422),
+        ("/cases?cursor=AAAA", 404),
         ("/cases?cursor=%FF", 422),
-        ("/cases?cursor=MjAyNi0wMS0wMQkx", 422),
+        ("/cases?cursor=MjAyNi0wMS0wMQkx", 404),
         ("/procedures/none", 404),
         ("/nothing", 404),
     ],

@@ -188,7 +188,7 @@ def cursor_of(*parts: Any) -> str:
 
 
 def parts_of(cursor: str, n: int) -> list[str] | None:
-    """The `n` parts of a cursor; None at the beginning. 422 for one that is none of ours."""
+    """The `n` parts of a cursor; None at the beginning. 404 for one that is none of ours."""
     if not cursor:
         return None
     try:
@@ -208,6 +208,6 @@ def whole(text: str) -> int:
     return int(text)
 
 
-def bad_cursor() -> ValidationError:
-    """Says that a cursor is none of ours."""
-    return ValidationError([{"loc": ("query", "cursor"), "msg": "no cursor of this list"}])
+def bad_cursor() -> Http404:
+    """Says that a cursor is none of ours: no page begins there."""
+    return Http404("no cursor of this list")
