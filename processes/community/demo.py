@@ -18,8 +18,11 @@ from django.db import connection
 
 from workflows import clock
 from workflows.models import Case, Community
+from workflows.parties import Party
 
-from .models import Contact, HouseholdMember, Person, Role, active
+from . import generator, rolls
+from .models import Contact, Estate, Household, HouseholdMember, Person, Role, active
+from .roll_preview import preview
 
 PASSWORD = "sanwen-demo"  # noqa: S105 - published; the demo has nothing to protect
 SUBDISTRICT = "demo-street"
@@ -135,3 +138,45 @@ def serving(staff: Staff, today: dt.datetime) -> dict[str, int]:
         )
         keys[seat or role] = found.pk
     return keys
+
+
+def parties(staff: Staff, today: dt.datetime) -> dict[str, Party]:
+    """The same as parties of cases."""
+    keys = serving(staff, today)
+    found = {}
+    for role, seat, _organisation in staff.values():
+        key = keys[seat or role]
+        found[seat or role] = Party(role, f"person:{key}", key, seat=seat)
+    return found
+
+
+def estate(
+    code: str,
+    name: str,
+    today: dt.datetime,
+    *,
+    by: int,
+    residents: Iterable[str] = (),
+    rows: list[dict[str, str]] | None = None,
+) -> Community:
+    """An estate with its roll, entered by the account `by`; of two buildings with 24 households
+    unless `rows` says otherwise. `residents` speak for its first households."""
+    found, made = Community.objects.get_or_create(
+        code=code, defaults={"name": name, "kind": "estate", "parent": street()}
+    )
+    if not made:
+        return found
+    here = Estate.objects.create(community=found, address="示范路")
+    small = {"seed": len(name), "blocks": 2, "heads": 24, "area": 198_400}
+    roll = rows or generator.generate(**small)
+    seen = preview(generator.as_csv(roll), "roll.csv")
+    rolls.apply_roll(seen, here, seen.totals, Person.objects.get(pk=by))
+    households = Household.objects.filter(unit__stairwell__building__estate=here)
+    since = today.date() - dt.timedelta(days=700)
+    for username, household in zip(residents, households.order_by("unit__order"), strict=False):
+        HouseholdMember.objects.get_or_create(
+            household=household,
+            person=person(username, "示范居民"),
+            defaults={"since": since},
+        )
+    return found

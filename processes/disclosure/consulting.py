@@ -22,28 +22,28 @@ from workflows.steps.ledger import (
     MoveForm,
     Standing,
 )
-from workflows.uploads import UploadField
+from workflows.uploads import Upload, UploadField
 
-from . import rules
+from . import letters, rules
 
 OFFICE = ("office",)
-WHOM: dict[str, Words] = {"third_party": _("第三方"), "organ": _("其他行政机关")}
+THIRD_PARTY, ORGAN = "letter", "organ_letter"
+"""The kinds of letters."""
 
 
 class LetterForm(EntryForm):
-    """A letter goes out: to whom, and what it asks about."""
+    """A letter goes out: to whom, and what it asks about. It is written with the entry."""
 
-    whom = forms.ChoiceField(label=_("征求对象"), choices=list(WHOM.items()))
     name = forms.CharField(label=_("姓名或者名称（不公开）"), max_length=80)
     text = forms.CharField(
-        label=_("征求意见的内容（不公开）"),
+        label=_("征求意见的内容（写入征求意见书，不公开）"),
+        help_text=_("写明涉及对方的政府信息；不要写明申请人是谁。"),
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 4}),
     )
-    papers = UploadField(label=_("征求意见书"), required=False)
+    papers = UploadField(label=_("附件"), required=False)
 
     words = {
-        "whom": _("征求对象"),
         "reached_on": _("送达日期"),
         "answered_on": _("收到意见的日期"),
     }
@@ -56,7 +56,14 @@ class LetterForm(EntryForm):
         """Who is asked is private; that somebody is asked is not."""
         data = self.cleaned_data
         private = {"name": data["name"], "text": data["text"]}
-        return Entry(data["on"], public={"whom": data["whom"]}, private=private)
+        return Entry(data["on"], private=private)
+
+    def issued(self) -> list[Upload]:
+        """The letter itself."""
+        data = self.cleaned_data
+        organ = data["kind"] == ORGAN
+        told = {"name": data["name"], "text": data["text"], "organ": organ}
+        return [letters.consultation(self.act.case, data["on"], **told)]
 
 
 class _DatedForm(MoveForm):
@@ -168,35 +175,57 @@ def somebody_asked(standing: Sequence[Standing]) -> list[Words]:
     return [] if standing else [_("尚未发出征求意见书")]
 
 
+def objectors(case_id: int) -> list[str]:
+    """The names of the third parties that were consulted and did not agree; articles 15 and 32. An
+    organ's opinion (article 34) is none of theirs. A name that was erased is 第三方."""
+    asked = LedgerEntry.objects.filter(
+        case=case_id,
+        step="consult",
+        kind=THIRD_PARTY,
+        standing="stands",
+        state="objected",
+    )
+    return [letter.private.get("name") or "第三方" for letter in asked]
+
+
 def objected(case_id: int) -> bool:
-    """Whether a third party that was consulted did not agree; articles 15 and 32."""
-    return LedgerEntry.objects.filter(
-        case=case_id, step="consult", standing="stands", state="objected"
-    ).exists()
+    """Whether there is one."""
+    return bool(objectors(case_id))
 
 
-LETTER = EntryKind(
-    "letter",
-    _("征求意见书"),
-    by=OFFICE,
-    form=LetterForm,
-    start="sent",
-    states={
-        "sent": _("已发出"),
-        "reached": _("已送达，等待意见"),
-        "agreed": _("同意公开"),
-        "objected": _("不同意公开"),
-        "silent": _("逾期未提出意见"),
-    },
-    moves=(
-        Move("reached", _("登记送达"), "sent", "reached", OFFICE, ReachedForm),
-        Move("agreed", _("登记同意公开"), "reached", "agreed", OFFICE, AnswerForm),
-        Move("objected", _("登记不同意公开"), "reached", "objected", OFFICE, AnswerForm),
-        Move("silent", _("登记逾期未提出意见"), "reached", "silent", OFFICE, SilentForm),
+def _letters(kind: str, title: Words, silent: Words) -> EntryKind:
+    return EntryKind(
+        kind,
+        title,
+        by=OFFICE,
+        form=LetterForm,
+        start="sent",
+        states={
+            "sent": _("已发出"),
+            "reached": _("已送达，等待意见"),
+            "agreed": _("同意公开"),
+            "objected": _("不同意公开"),
+            "silent": silent,
+        },
+        moves=(
+            Move("reached", _("登记送达"), "sent", "reached", OFFICE, ReachedForm),
+            Move("agreed", _("登记同意公开"), "reached", "agreed", OFFICE, AnswerForm),
+            Move("objected", _("登记不同意公开"), "reached", "objected", OFFICE, AnswerForm),
+            Move("silent", _("登记逾期未提出意见"), "reached", "silent", OFFICE, SilentForm),
+        ),
+        waiting=frozenset({"sent", "reached"}),
+        runs=frozenset({"reached"}),
+        ends=last_day,
+        ended="silent",
+        remind=3,
+    )
+
+
+LETTERS = (
+    _letters(  # article 32: about a third party's silence the office decides
+        THIRD_PARTY, _("第三方征求意见书"), _("逾期未提出意见")
     ),
-    waiting=frozenset({"sent", "reached"}),
-    runs=frozenset({"reached"}),
-    ends=last_day,
-    ended="silent",
-    remind=3,
+    _letters(  # article 34: another organ's silence is its consent
+        ORGAN, _("其他机关征求意见书"), _("逾期未提出意见，视为同意公开")
+    ),
 )

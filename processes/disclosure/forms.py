@@ -492,6 +492,9 @@ class DecisionForm(PrivateForm):
         label=_("第三方不同意，但不公开可能对公共利益造成重大影响（条例第三十二条）"),
         required=False,
     )
+    interest = _text(
+        _("公共利益的理由（写入答复书和给第三方的告知书）"), rows=3, required=False, most=1000
+    )
     materials = UploadField(label=_("提供给申请人的信息"), required=False)
 
     def setup(self) -> None:
@@ -499,7 +502,7 @@ class DecisionForm(PrivateForm):
         last = Decision.objects.filter(case=self.act.case).last()
         if last is not None:
             self.fields["outcome_code"].initial = last.outcome
-            for name in ("ground", "topic", "text", "overriding"):
+            for name in ("ground", "topic", "text", "overriding", "interest"):
                 self.fields[name].initial = getattr(last, name)
 
     FAULTS = {
@@ -530,6 +533,7 @@ class DecisionForm(PrivateForm):
             )
             if fault:
                 self.add_error(*self.FAULTS[fault])
+        self.required_if(data.get("overriding", False), "interest")
         return data
 
     def outcome(self) -> str:
@@ -546,6 +550,7 @@ class DecisionForm(PrivateForm):
             topic=" ".join(data["topic"].split()),
             text=data["text"],
             overriding=data["overriding"],
+            interest=data["interest"],
         )
 
 
@@ -635,8 +640,13 @@ class DeliveryForm(PrivateForm):
         return {**found, "basis": decision.ground} if decision.ground else found
 
     def issued(self) -> list[Upload]:
-        """The reply itself."""
-        return [letters.reply(self.act.case, self.decision, self.application)]
+        """The reply itself; and to third parties whose objection was overridden, why (32)."""
+        case, decision = self.act.case, self.decision
+        told = consulting.objectors(case.pk) if decision.overriding else []
+        return [
+            letters.reply(case, decision, self.application),
+            *(letters.overriding_notice(case, decision, name) for name in told),
+        ]
 
 
 class OpenListForm(TaskForm):

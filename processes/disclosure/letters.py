@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.template.loader import render_to_string
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
@@ -29,7 +29,11 @@ LABELS = {
     "abandoned": gettext_noop("视为放弃申请告知书"),
     "extension": gettext_noop("延期答复告知书"),
     "reply": gettext_noop("答复书"),
+    "consultation": gettext_noop("征求意见书"),
+    "overriding": gettext_noop("决定公开告知书"),
 }
+TO_APPLICANT, TO_CONSULTED = "letter", "letter_to_consulted"
+"""Under which name a letter is kept: what others are written is not the applicant's to read."""
 
 
 def organ(case: Case) -> str:
@@ -86,7 +90,41 @@ def reply(case: Case, decision: Decision, application: Application) -> Upload:
     )
 
 
+def consultation(case: Case, on: dt.date, *, name: str, text: str, organ: bool) -> Upload:
+    """Asks a third party (article 32) or another organ (article 34); with a form for the answer.
+
+    It does not say who applied: whoever is asked has no need to know.
+    """
+    days = rules.OPINION.on(on).n
+    return _to_consulted("consultation", case, on, name, shared=organ, days=days, text=text)
+
+
+def overriding_notice(case: Case, decision: Decision, name: str) -> Upload:
+    """Tells a third party that objected what is opened all the same, and why (article 32)."""
+    assert decision.delivered_on is not None
+    on, topic, why = decision.delivered_on, decision.topic, decision.interest
+    return _to_consulted("overriding", case, on, name, topic=topic, text=why)
+
+
+def _to_consulted(kind: str, case: Case, on: dt.date, name: str, **more: Any) -> Upload:
+    return _printed(kind, "disclosure/consulted.html", TO_CONSULTED, case, on, to=name, **more)
+
+
 def _letter(kind: str, case: Case, on: dt.date, application: Application, **more: Any) -> Upload:
+    return _printed(
+        kind,
+        "disclosure/letter.html",
+        TO_APPLICANT,
+        case,
+        on,
+        to=application.name,
+        application=application,
+        description=[line for line in application.description.splitlines() if line.strip()],
+        **more,
+    )
+
+
+def _printed(kind: str, template: str, field: str, case: Case, on: dt.date, **more: Any) -> Upload:
     # Loaded here: it takes half a second, and most processes of a site never print.
     from workflows import printing
 
@@ -97,14 +135,11 @@ def _letter(kind: str, case: Case, on: dt.date, application: Application, **more
             "label": label,
             "case": case,
             "organ": organ(case),
-            "application": application,
-            "description": [line for line in application.description.splitlines() if line.strip()],
             "on": on,
-            "year": timezone.localtime(case.created).year,
             **more,
         }
-        html = render_to_string("disclosure/letter.html", about)
+        html = render_to_string(template, about)
         content = printing.numbered(
             [html], title=label, language=settings.LANGUAGE_CODE, foot=case.number
         )
-    return Upload(content, *PDF, field="letter", label=LABELS[kind], public=False)
+    return Upload(content, *PDF, field=field, label=LABELS[kind], public=False)

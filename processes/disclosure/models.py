@@ -72,6 +72,7 @@ class Decision(models.Model):
     topic = models.CharField(_("信息名称"), max_length=120)
     text = models.TextField(_("答复内容"))
     overriding = models.BooleanField(_("公共利益"), default=False)
+    interest = models.TextField(_("公共利益的理由"), blank=True)
     number = models.CharField(_("文号"), max_length=60, blank=True)
     delivered_on = models.DateField(_("送达日期"), null=True)
     due_on = models.DateField(_("答复期限"), null=True)

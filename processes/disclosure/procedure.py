@@ -114,7 +114,7 @@ class DisclosureOnRequest(Procedure):
         title=_("征求意见"),
         source=_("《政府信息公开条例》第三十二条至第三十四条"),
         by=OFFICE,
-        kinds=(consulting.LETTER,),
+        kinds=consulting.LETTERS,
         closing_guard=consulting.somebody_asked,
         laws=("disclosure_opinion",),
         summary=_("第三方自收到征求意见书之日起15个工作日内提出意见；这段时间不计入答复期限。"),

@@ -6,11 +6,11 @@ from typing import Any
 
 from workflows.models import Attachment, Case
 
-from . import forms, rules
+from . import forms, letters, rules
 from .models import Application, Decision
 
 HANDLE = frozenset({"office", "office_head", "checker"})
-TO_APPLICANT = ("letter", "materials")
+TO_APPLICANT = (letters.TO_APPLICANT, "materials")
 """The fields of files that are for the applicant."""
 
 
@@ -46,7 +46,7 @@ def _to_applicant(file: Attachment, decision: Decision | None) -> bool:
     """Letters; and the information itself, of the draft that was delivered."""
     if file.field not in TO_APPLICANT:
         return False
-    if file.field == "letter":
+    if file.field == letters.TO_APPLICANT:
         return True
     return decision is not None and bool(decision.number) and file.record_id == decision.record_id
 

@@ -1,7 +1,9 @@
 """The Regulations on Open Government Information (政府信息公开条例, 2019) as rules.
 
 Terms and outcomes. Each rule is one function without input or output, with its article; a calendar
-is handed in. Plain article numbers are those of the Regulations.
+is handed in. Plain article numbers are those of the Regulations, and were read against their text.
+What is said of the Administrative Reconsideration Law and the Administrative Litigation Law was
+not: their texts were not at hand. See `remedies`; an office reads both before it relies on it.
 """
 
 from __future__ import annotations
@@ -312,7 +314,8 @@ def remedies(outcome: str, on: dt.date) -> Remedies:
 
     Administrative Reconsideration Law (行政复议法), article 20; since 2024 its article 23 (4):
     where an organ does not open what was applied for, reconsideration comes first. Refusing a part
-    is read as refusing. Administrative Litigation Law (行政诉讼法), articles 45 and 46.
+    is read as refusing (D). Administrative Litigation Law (行政诉讼法), articles 45 and 46. The
+    texts of these two laws were not at hand; the Regulations (51) name both ways and no term.
     """
     asked, suit = law.rule("reconsideration", on).values, law.rule("suit", on).values
     first = bool(asked["first"]) and outcome in ("refused", "partial")

@@ -1,7 +1,4 @@
-"""An application walked from outside, act by act: for the demo and for tests of whole cases.
-
-Everything goes through the one door, as the pages do it; time is set on the engine's clock.
-"""
+"""An application walked from outside, act by act: for the demo and for tests of whole cases."""
 
 from __future__ import annotations
 
@@ -10,12 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import transaction
-from django.db.models import Q
 
-from workflows import acts, clock, sweep
-from workflows import procedure as procedures
-from workflows.models import Case, Community, LedgerEntry, StepRun
+from workflows import acts, clock, story
+from workflows.models import Community, LedgerEntry
 from workflows.parties import Party
 
 from .forms import CheckForm
@@ -44,7 +38,7 @@ class Cast:
         return Party(role, f"person:{account}", account, everyone=role == "applicant")
 
 
-class Story:
+class Story(story.Story):
     """One application on its way."""
 
     def __init__(
@@ -58,7 +52,6 @@ class Story:
         **said: Any,
     ) -> None:
         self.cast = cast
-        clock.set_now(start)
         told = {
             "kind": "person",
             "name": "王示范",
@@ -73,15 +66,12 @@ class Story:
         if channel != "web":
             told |= {
                 "channel": channel,
-                "handed_in": clock.today().isoformat(),
+                "handed_in": start.date().isoformat(),
                 "identity_checked": "on",
                 "way": "mail",
             }
             files, party = {}, cast.party("office")
-        declared = procedures.current("disclosure", start.date())
-        with transaction.atomic():
-            self.case: Case = acts.open_case(declared, street, party, demo=demo)
-            acts.perform(self.case.pk, "submit", "task.done", party, told, files)
+        super().__init__("disclosure", street, party, start, first=told, files=files, demo=demo)
 
     # --- moving about
     def do(
@@ -100,24 +90,13 @@ class Story:
     ) -> acts.Done:
         """One act by the party of a role."""
         party = self.cast.party(role)
-        return acts.perform(self.case.pk, step, name, party, data or {}, files or {})
+        return self.perform(step, name, party, data, files)
 
-    def run(self, step: str) -> StepRun:
-        """The open run of a step."""
-        return StepRun.objects.get(process=self.case, name=step, finished__isnull=True)
-
-    def wait(self, **delta: int) -> Story:
-        """Let time pass, then let the sweep do what is due in this case."""
-        clock.set_now(clock.now() + dt.timedelta(**delta))
-        sweep.sweep(Q(process=self.case))
-        return self
-
-    def until(self, day: str, hour: int = 10) -> Story:
+    def on(self, day: str, hour: int = 10) -> Story:
         """Let time pass until a day (ISO)."""
         moment = dt.datetime.combine(dt.date.fromisoformat(day), dt.time(hour), clock.SHANGHAI)
         clock.advance_to(moment)
-        sweep.sweep(Q(process=self.case))
-        return self
+        return self.sweep()
 
     # --- what happens
     def receive(self, **days: str) -> Story:
@@ -146,10 +125,10 @@ class Story:
         self.do("handle", {"chosen": chosen, "note": "已检索本机关档案。"})
         return self
 
-    def send_letter(self, name: str = "示范建设公司") -> LedgerEntry:
-        """A letter goes out to a third party and arrives the same day."""
+    def send_letter(self, name: str = "示范建设公司", kind: str = "letter") -> LedgerEntry:
+        """A letter goes out, to a third party most often, and arrives the same day."""
         today = clock.today().isoformat()
-        told = {"kind": "letter", "on": today, "whom": "third_party", "name": name}
+        told = {"kind": kind, "on": today, "name": name}
         self.act("consult", "entry.added", {**told, "text": "是否同意公开施工合同。"})
         letter = LedgerEntry.objects.filter(case=self.case).latest("pk")
         self.move(letter, "reached", on=today)

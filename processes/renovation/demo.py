@@ -15,9 +15,7 @@ from django.db import transaction
 from workflows import acts, clock
 from workflows.models import Case, Community
 
-from ..community import demo, generator, rolls
-from ..community.models import Estate, Household, HouseholdMember, Person
-from ..community.roll_preview import preview
+from ..community import demo, generator
 from .story import Cast, Story
 
 STAFF = {
@@ -226,18 +224,14 @@ def _people(today: dt.datetime) -> Cast:
 
 
 def _scene(scene: Scene, cast: Cast, today: dt.datetime) -> str:
-    community, made = Community.objects.get_or_create(
-        code=scene.code, defaults={"name": scene.name, "kind": "estate", "parent": demo.street()}
+    community = demo.estate(
+        scene.code,
+        scene.name,
+        today,
+        by=cast.committee,
+        residents=RESIDENTS,
+        rows=generator.generate() if scene.big else None,
     )
-    if made:
-        estate = Estate.objects.create(community=community, address="示范路")
-        if scene.big:
-            rows = generator.generate()
-        else:
-            rows = generator.generate(seed=len(scene.name), blocks=2, heads=24, area=198_400)
-        seen = preview(generator.as_csv(rows), "roll.csv")
-        rolls.apply_roll(seen, estate, seen.totals, Person.objects.get(pk=cast.committee))
-        _residents(estate, scene, today)
     further = _further(scene)
     while (late := _walk(scene, community, cast, today, further)) > 0:
         further += late + 1  # days off fell otherwise this year: begin earlier
@@ -265,17 +259,3 @@ def _walk(scene: Scene, community: Community, cast: Cast, today: dt.datetime, fu
 def _further(scene: Scene) -> int:
     """Days that go by in a scene after its stage has begun."""
     return {"demo-06": 19, "demo-08": 4, "demo-09": 5, "demo-10": 12}.get(scene.code, 1)
-
-
-def _residents(estate: Estate, scene: Scene, today: dt.datetime) -> None:
-    """The demo residents live in the first units of every estate."""
-    households = Household.objects.filter(unit__stairwell__building__estate=estate).order_by(
-        "unit__order"
-    )
-    for username, household in zip(RESIDENTS, households, strict=False):
-        person = demo.person(username, "示范居民")
-        HouseholdMember.objects.get_or_create(
-            household=household,
-            person=person,
-            defaults={"since": today.date() - dt.timedelta(days=700)},
-        )

@@ -1,22 +1,15 @@
-"""A renovation walked from outside, act by act: for the demo and for tests of whole cases.
-
-Everything goes through the one door, as the pages do it; time is set on the engine's clock. Each
-stage is a method named after its step, `until` walks to a stage and stops there.
-"""
+"""A renovation walked from outside, act by act: for the demo and for tests of whole cases."""
 
 from __future__ import annotations
 
 import datetime as dt
 import io
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db.models import Q
 from PIL import Image, ImageDraw
 
-from workflows import acts, clock, sweep
-from workflows import procedure as procedures
+from workflows import acts, clock, story
 from workflows.models import Case, Community, Objection, Opinion, StepRun
 from workflows.parties import Member, Party, directory
 
@@ -66,7 +59,7 @@ class Cast:
         return Party(role, f"person:{account}", account, seat=seat)
 
 
-class Story:
+class Story(story.Story):
     """One case on its way."""
 
     STAGES = (
@@ -98,17 +91,10 @@ class Story:
     def __init__(
         self, community: Community, cast: Cast, start: dt.datetime, *, title: str, demo: bool = True
     ) -> None:
-        self.community = community
         self.cast = cast
         self.households: list[Member] = list(directory().members("households", community))
-        clock.set_now(start)
-        self.case = acts.open_case(
-            procedures.current("renovation", start.date()),
-            community,
-            cast.party("office"),
-            title=title,
-            demo=demo,
-        )
+        office = cast.party("office")
+        super().__init__("renovation", community, office, start, title=title, demo=demo)
         self.photos = 0
 
     # --- moving about
@@ -125,52 +111,17 @@ class Story:
     ) -> acts.Done:
         """One act by the party of a role."""
         party = self.cast.party(role, seat)
-        return acts.perform((case or self.case).pk, step, name, party, data or {}, files or {})
+        return self.perform(step, name, party, data, files, case=case)
 
     def resident(self, number: int, role: str = "household", via: str = "paper") -> Party:
         """A household of the roll, whose paper form the committee types in."""
         key = self.households[number % len(self.households)].key
         return Party(role, key, self.cast.committee, via=via)
 
-    def run(self, step: str) -> StepRun:
-        """The open run of a step."""
-        return StepRun.objects.get(process=self.case, name=step, finished__isnull=True)
-
-    def wait(self, **delta: int) -> None:
-        """Let time pass, then let the sweep do what is due."""
-        clock.set_now(clock.now() + dt.timedelta(**delta))
-        self.sweep()
-
-    def sweep(self) -> None:
-        """Fire what is due in this case and its lots; other cases have times of their own."""
-        sweep.sweep(Q(process=self.case) | Q(process__parent__process=self.case))
-
-    def wait_for(self, step: str, case: Case | None = None) -> None:
-        """Let time pass until what is scheduled for the open run of a step comes, and sweep."""
-        run = StepRun.objects.get(process=case or self.case, name=step, finished__isnull=True)
-        if run.scheduled is not None:
-            clock.set_now(max(run.scheduled, clock.now()) + dt.timedelta(hours=9))
-        self.sweep()
-
     def picture(self, words: str = "") -> SimpleUploadedFile:
         """A picture like no other of this story."""
         self.photos += 1
         return photo(self.photos + 1000 * self.case.pk, words)
-
-    def until(self, stage: str) -> Story:
-        """Walk through every stage before `stage`."""
-        for name in self.STAGES:
-            if name == stage:
-                return self
-            walk: Callable[[], None] = getattr(self, name)
-            walk()
-        return self
-
-    def finish(self) -> Story:
-        """Walk to the end."""
-        for name in self.STAGES:
-            getattr(self, name)()
-        return self
 
     # --- the stages
     def survey(self) -> None:

@@ -175,7 +175,7 @@ def test_what_is_not_settled_is_carried_into_the_next_year(told, street):
     story = told(start=start).receive().clear()
     before = totals(street.community, 2025)
     assert before["四、结转下年度继续办理"] == 1
-    story.until("2026-01-06").handle().decide().check().deliver()
+    story.on("2026-01-06").handle().decide().check().deliver()
     assert totals(street.community, 2025) == before
     after = totals(street.community, 2026)
     assert after["一、本年新收政府信息公开申请数量"] == 0
@@ -192,7 +192,7 @@ def test_every_outcome_has_its_row():
 
 
 def test_the_report_as_a_page_and_as_a_table(told, street, client):
-    story = told().receive().clear().until("2026-03-31").handle()
+    story = told().receive().clear().on("2026-03-31").handle()
     story.decide("refused", "internal").check().deliver()
     told_remedy = {"kind": "reconsideration", "result": "corrected", "on": "2026-03-31"}
     story.act("case", "remedy.entered", told_remedy)

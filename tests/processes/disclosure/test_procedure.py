@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import subprocess
 
 import pytest
 
@@ -21,6 +22,13 @@ NAME = "王示范"
 
 def ends(story, step):
     return story.run(step).ends_on.isoformat()
+
+
+def text_of(file):
+    """The text of a letter, without the breaks of its lines."""
+    command = ["pdftotext", "-raw", "-", "-"]
+    done = subprocess.run(command, input=file.file.read(), capture_output=True, check=True)
+    return "".join(done.stdout.decode().split())
 
 
 def last(story, act="task.done"):
@@ -226,12 +234,12 @@ def test_a_correction_starts_the_term_anew(told, street):
     assert (story.run("complete").term, ends(story, "complete")) == ("10w", "2026-03-16")
     notice = Attachment.objects.get(label="补正告知书")
     assert street.client("applicant").get(notice.get_absolute_url()).status_code == 200
-    story.until("2026-03-13").correct()
+    story.on("2026-03-13").correct()
     assert ends(story, "handle") == "2026-04-13"
 
 
 def test_a_correction_is_asked_for_once_and_in_time(told):
-    story = told().receive().until("2026-03-12")
+    story = told().receive().on("2026-03-12")
     with pytest.raises(acts.Refused) as refused:
         story.unclear()
     assert "7个工作日" in str(refused.value)
@@ -239,12 +247,12 @@ def test_a_correction_is_asked_for_once_and_in_time(told):
 
 
 def test_no_correction_is_looked_at_before_it_counts_as_given_up(told):
-    story = told().receive().unclear(5).until("2026-03-10")
+    story = told().receive().unclear(5).on("2026-03-10")
     assert story.run("lapse")
     told_days = {"chosen": "excused", "reason": "申请人住院。", "days": 5}
     story.do("lapse", told_days)
     assert ends(story, "complete") == "2026-03-17"
-    story.until("2026-03-18").do("lapse", {"chosen": "abandoned", "reason": "没有回音。"})
+    story.on("2026-03-18").do("lapse", {"chosen": "abandoned", "reason": "没有回音。"})
     story.case.refresh_from_db()
     assert story.case.outcome == "abandoned"
     assert Attachment.objects.filter(label="视为放弃申请告知书").exists()
@@ -262,7 +270,7 @@ def test_unclear_after_a_correction_is_an_outcome_and_not_a_second_request(told)
 
 
 def test_an_overdue_reply_is_overdue_and_still_given(told):
-    story = told().receive().clear().handle().until("2026-03-31")
+    story = told().receive().clear().handle().on("2026-03-31")
     assert story.run("decide").overdue_at is not None
     story.decide().check().deliver()
     decision = Decision.objects.get()
@@ -270,10 +278,10 @@ def test_an_overdue_reply_is_overdue_and_still_given(told):
 
 
 def test_consulting_is_not_counted(told):
-    story = told().receive().clear().until("2026-03-06").handle("consult")
+    story = told().receive().clear().on("2026-03-06").handle("consult")
     letter = story.send_letter()
-    story.until("2026-03-20").answer(letter)
-    story.until("2026-03-26").consulted()  # that the office was slow afterwards counts
+    story.on("2026-03-20").answer(letter)
+    story.on("2026-03-26").consulted()  # that the office was slow afterwards counts
     assert ends(story, "handle") == "2026-04-15"
 
 
@@ -285,7 +293,7 @@ def test_silence_ends_after_fifteen_working_days_by_itself(told):
     with pytest.raises(acts.Refused):
         story.move(letter, "silent")
     for day in ("2026-03-20", "2026-03-24"):
-        story.until(day)
+        story.on(day)
     letter = LedgerEntry.objects.get()
     assert (letter.state, letter.public["due_on"]) == ("silent", "2026-03-23")
     story.consulted()
@@ -295,7 +303,7 @@ def test_silence_ends_after_fifteen_working_days_by_itself(told):
 def test_an_answered_letter_does_not_fall_silent(told):
     story = told().receive().clear().handle("consult")
     letter = story.send_letter()
-    story.until("2026-03-04").answer(letter, "agreed").until("2026-04-10")
+    story.on("2026-03-04").answer(letter, "agreed").on("2026-04-10")
     letter = LedgerEntry.objects.get()
     assert letter.state == "agreed"
 
@@ -304,7 +312,7 @@ def test_a_letter_in_a_year_not_announced_does_not_fall_silent_by_a_guess(told):
     start = dt.datetime(2026, 12, 18, 9, tzinfo=clock.SHANGHAI)
     story = told(start=start).receive().clear().handle("consult")
     letter = story.send_letter()
-    story.until("2027-02-01")
+    story.on("2027-02-01")
     letter = LedgerEntry.objects.get()
     assert letter.state == "reached"
 
@@ -330,7 +338,7 @@ def test_a_notice_after_the_term_extends_nothing(told):
     story = told().receive().clear().handle("extend")
     sent = {"chosen": "approved", "days": 10, "reason": "much"}
     story.do("extend", sent, role="office_head")
-    story.until("2026-03-31").do("notify", {"on": "2026-03-31", "way": "web"})
+    story.on("2026-03-31").do("notify", {"on": "2026-03-31", "way": "web"})
     assert ends(story, "handle") == "2026-03-30"
     assert not Attachment.objects.filter(label="延期答复告知书").exists()
 
@@ -367,8 +375,52 @@ def test_a_third_party_that_objects_is_heard(told):
     story.answer(story.send_letter()).consulted().handle()
     with pytest.raises(acts.Refused):
         story.decide("granted")
-    story.decide("granted", overriding="on").check().deliver()
+    with pytest.raises(acts.Refused):
+        story.decide("granted", overriding="on")  # and why
+    why = "涉及公共安全的工程质量，公众有权知道。"
+    story.decide("granted", overriding="on", interest=why).check().deliver()
     assert "basis" not in last(story).body
+    assert why not in json.dumps(last(story).body, ensure_ascii=False)
+    # Article 32: in writing, and why.
+    told_them = Attachment.objects.get(label__startswith="决定公开告知书")
+    assert told_them.record == last(story)
+    text = text_of(told_them)
+    assert "示范建设公司：" in text
+    assert why in text
+    assert NAME not in text
+
+
+def test_who_is_consulted_is_asked_by_letter(told, street):
+    story = told().receive().clear().handle("consult")
+    story.send_letter()
+    sent = Attachment.objects.get(label="征求意见书")
+    text = text_of(sent)
+    for said in ("示范建设公司：", "第三十二条", "15个工作日", "是否同意公开施工合同", "意见回执"):
+        assert said in text
+    assert NAME not in text
+    assert WISH not in text
+    assert street.client("office").get(sent.get_absolute_url()).status_code == 200
+    assert street.client("applicant").get(sent.get_absolute_url()).status_code != 200
+    assert str(sent.uid) not in street.client("applicant").get(story.case.get_absolute_url()).text
+
+
+def test_another_organ_that_is_silent_has_agreed(told):
+    story = told().receive().clear().handle("consult")
+    story.send_letter("示范区住房和城乡建设局", kind="organ_letter")
+    assert "第三十四条" in text_of(Attachment.objects.get(label="征求意见书"))
+    story.on("2026-03-24")
+    said = dict(words.body_lines(story.case, last(story, "term.ended")))
+    assert "视为同意公开" in str(said)
+    story.consulted().handle().decide().check().deliver()
+
+
+def test_another_organs_objection_is_no_third_partys(told):
+    story = told().receive().clear().handle("consult")
+    letter = story.send_letter("示范区住房和城乡建设局", kind="organ_letter")
+    story.answer(letter).consulted().handle()
+    with pytest.raises(acts.Refused):
+        story.decide("refused", "third_party")
+    story.decide("granted").check().deliver()
 
 
 def test_the_letter_stands_in_the_record_with_its_hash(told):
