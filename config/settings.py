@@ -69,6 +69,8 @@ INSTALLED_APPS = [
     "processes.appeals",
     "processes.open_days",
     "notifications",
+    # A street's own procedures: docs/write-a-procedure.md.
+    *env.list("SANWEN_APPS", default=[]),
 ]
 
 MIDDLEWARE = [

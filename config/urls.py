@@ -1,5 +1,6 @@
 """All addresses of the site."""
 
+from django.apps import apps
 from django.conf import settings
 from django.urls import include, path
 
@@ -15,6 +16,10 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("accounts/", include("allauth.urls")),
 ]
+# A street's own packages name theirs in their configuration.
+for each in apps.get_app_configs():
+    if hasattr(each, "pages"):
+        urlpatterns.append(path("", include(each.pages)))
 if settings.DEBUG:
     from config.gallery import gallery
 

@@ -18,7 +18,8 @@ from hypothesis import HealthCheck
 from hypothesis import settings as trials
 
 from tools import messages
-from workflows import clock
+from workflows import calendars, clock
+from workflows.parties import directory
 
 # Playwright keeps an event loop running in the test's own thread, where Django would then refuse
 # every query. The site's pages are plain functions on threads of their own.
@@ -78,6 +79,22 @@ def _no_loop_left_by_a_browser(request: pytest.FixtureRequest) -> Iterator[None]
     yield
     if loop is not None:
         asyncio._set_running_loop(loop)
+
+
+# --- the site
+
+
+@pytest.fixture
+def site(db: None, settings: Any) -> Iterator[None]:
+    """The site as it runs, its database empty: people and places from the database, no second
+    factor, no limit to how often somebody may send; the calendar is loaded."""
+    settings.SANWEN_DIRECTORY = "processes.community.directory.CommunityDirectory"
+    settings.SANWEN_STAFF_TOTP = False
+    settings.RATELIMIT_ENABLE = False
+    directory.cache_clear()
+    calendars.seed()
+    yield
+    directory.cache_clear()
 
 
 # --- network

@@ -34,7 +34,8 @@ def prepare() -> None:
 def _found() -> None:
     """Make the folder, start the servers, forget the settings of this machine."""
     for name in list(os.environ):
-        if name.startswith("SANWEN_") and not name.startswith("SANWEN_TEST_"):
+        kept = name.startswith("SANWEN_TEST_") or name == "SANWEN_APPS"  # what is to be tested
+        if name.startswith("SANWEN_") and not kept:
             del os.environ[name]
     folder = Path(tempfile.mkdtemp(prefix="sanwen-test-"))
     os.environ["SANWEN_TEST_FOLDER"] = str(folder)

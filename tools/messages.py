@@ -1,4 +1,4 @@
-"""Texts for people: `messages.py extract | check | compile`.
+"""Texts for people: `messages.py extract | check | compile [PACKAGE]`.
 
 Sources are Simplified Chinese in code and templates; English stands in
 locale/en/LC_MESSAGES/django.po. Needs no gettext on the machine.
@@ -6,6 +6,9 @@ locale/en/LC_MESSAGES/django.po. Needs no gettext on the machine.
 extract   bring new texts into the .po file, drop those that are gone
 check     fail unless every text of code and templates is translated, with the same placeholders
 compile   write the .mo files that Django reads, where the .po file is newer
+
+With the folder of a package of one's own: the same for its texts and the catalogue within it; what
+the project has in English already is left out.
 """
 
 from __future__ import annotations
@@ -14,12 +17,12 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import polib
 
 ROOT = Path(__file__).resolve().parent.parent
-CATALOGUE = ROOT / "locale" / "en" / "LC_MESSAGES" / "django.po"
 ROOMS = ("config", "workflows", "processes", "notifications", "templates")
 
 # Which arguments of a call are texts: (context, singular, plural); None where it has none.
@@ -67,12 +70,32 @@ def template_calls(source: str, origin: str) -> Iterator[tuple[str | None, str, 
         yield from calls(found.group())
 
 
-def extract() -> dict[Key, polib.POEntry]:
-    """Every text of the project, with the files where it stands."""
+@dataclass(frozen=True)
+class Texts:
+    """Where texts are looked for, and the catalogue of their English."""
+
+    root: Path = ROOT
+    rooms: tuple[str, ...] = ROOMS
+
+    @property
+    def catalogue(self) -> Path:
+        """The .po file."""
+        return self.root / "locale" / "en" / "LC_MESSAGES" / "django.po"
+
+    def read(self) -> polib.POFile:
+        """The catalogue as it stands; an empty one where none is."""
+        return polib.pofile(str(self.catalogue)) if self.catalogue.exists() else polib.POFile()
+
+
+PROJECT = Texts()
+
+
+def extract(texts: Texts) -> dict[Key, polib.POEntry]:
+    """Every text, with the files where it stands."""
     entries: dict[Key, polib.POEntry] = {}
-    for room in ROOMS:
-        for path in sorted((ROOT / room).rglob("*")):
-            where = path.relative_to(ROOT).as_posix()
+    for room in texts.rooms:
+        for path in sorted((texts.root / room).rglob("*")):
+            where = path.relative_to(texts.root).as_posix()
             if path.suffix == ".py":
                 found = calls(path.read_text(encoding="utf-8"))
             elif path.suffix in {".html", ".txt", ".svg", ".xml"}:
@@ -88,13 +111,16 @@ def extract() -> dict[Key, polib.POEntry]:
                     entry.occurrences.append((where, ""))
                 if many:
                     entry.msgid_plural = many
+    if texts != PROJECT:
+        for known in PROJECT.read():
+            entries.pop((known.msgctxt, known.msgid), None)
     return entries
 
 
-def write() -> None:
+def write(texts: Texts) -> None:
     """Bring the catalogue up to date with the sources; translations stay."""
-    CATALOGUE.parent.mkdir(parents=True, exist_ok=True)
-    old = {(e.msgctxt, e.msgid): e for e in read()}
+    texts.catalogue.parent.mkdir(parents=True, exist_ok=True)
+    old = {(e.msgctxt, e.msgid): e for e in texts.read()}
     new = polib.POFile(wrapwidth=100)
     new.metadata = {
         "Project-Id-Version": "Sanwen",
@@ -104,7 +130,9 @@ def write() -> None:
         "Content-Transfer-Encoding": "8bit",
         "Plural-Forms": "nplurals=2; plural=(n != 1);",
     }
-    for key, entry in sorted(extract().items(), key=lambda item: (item[1].occurrences, item[0][1])):
+    for key, entry in sorted(
+        extract(texts).items(), key=lambda item: (item[1].occurrences, item[0][1])
+    ):
         if key in old:
             entry.msgstr, entry.flags = old[key].msgstr, old[key].flags
             entry.tcomment = old[key].tcomment
@@ -113,21 +141,16 @@ def write() -> None:
         if "%(" in entry.msgid and "python-format" not in entry.flags:
             entry.flags.append("python-format")
         new.append(entry)
-    new.save(str(CATALOGUE))
+    new.save(str(texts.catalogue))
     missing = sum(not e.translated() for e in new)
     print(f"{len(new)} texts, {missing} of them without English")
 
 
-def read() -> polib.POFile:
-    """The catalogue as it stands; an empty one where none is."""
-    return polib.pofile(str(CATALOGUE)) if CATALOGUE.exists() else polib.POFile()
-
-
-def problems() -> list[str]:
+def problems(texts: Texts) -> list[str]:
     """What keeps the English pages from being whole, one line each."""
-    held = {(e.msgctxt, e.msgid): e for e in read()}
+    held = {(e.msgctxt, e.msgid): e for e in texts.read()}
     found = []
-    for key, entry in extract().items():
+    for key, entry in extract(texts).items():
         where = f"{entry.occurrences[0][0]}: {entry.msgid!r}"
         english = held.get(key)
         if english is None or not english.translated():
@@ -143,9 +166,9 @@ def problems() -> list[str]:
     return found
 
 
-def compile_all() -> None:
+def compile_all(root: Path = ROOT) -> None:
     """Write each .mo file that is missing or older than its .po file."""
-    for path in ROOT.glob("locale/*/LC_MESSAGES/*.po"):
+    for path in root.glob("locale/*/LC_MESSAGES/*.po"):
         target = path.with_suffix(".mo")
         if not target.exists() or target.stat().st_mtime < path.stat().st_mtime:
             # Several processes may do so at once (tests in parallel): move the whole file in.
@@ -154,14 +177,14 @@ def compile_all() -> None:
             part.replace(target)
 
 
-def main(aim: str) -> int:
+def main(aim: str, texts: Texts) -> int:
     """Do what the command line says."""
     if aim == "extract":
-        write()
+        write(texts)
     elif aim == "compile":
-        compile_all()
+        compile_all(texts.root)
     elif aim == "check":
-        found = problems()
+        found = problems(texts)
         print("\n".join(found[:50]) or "every text has its English")
         if len(found) > 50:
             print(f"… and {len(found) - 50} more")
@@ -178,4 +201,6 @@ if __name__ == "__main__":
     # Reading templates asks Django for nothing but its defaults.
     settings.configure()
     django.setup()
-    raise SystemExit(main(sys.argv[1] if len(sys.argv) == 2 else ""))
+    given = sys.argv[1:]
+    own = Texts(Path(given[1]).resolve(), (".",)) if len(given) == 2 else PROJECT
+    raise SystemExit(main(given[0] if 0 < len(given) < 3 else "", own))
