@@ -31,10 +31,10 @@ name_roles({"anyone": _("诉求人")}, own=True)
 name_roles({"handler": _("承办单位"), "overseer": _("督办机构")})
 
 
-def units(case: Case) -> Sequence[str]:
-    """The units that a case has been given to, the leading one first."""
-    appeal = Appeal.objects.get(case=case)
-    return [appeal.unit, *appeal.joint]
+def units(cases: Sequence[Case]) -> dict[int, list[str]]:
+    """The units that cases have been given to, the leading one first; one query."""
+    rows = Appeal.objects.filter(case__in=cases).values_list("case", "unit", "joint")
+    return {case: [unit, *joint] for case, unit, joint in rows}
 
 
 def reply_term(case: Case) -> WorkingDays:

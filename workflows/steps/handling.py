@@ -8,7 +8,8 @@ reason; units beside the leading one hand in their part; whoever asked may take 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -49,6 +50,15 @@ def _morning(day: dt.date) -> dt.datetime:
     return timezone.make_aware(dt.datetime.combine(day, dt.time()))
 
 
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What a run's acts go by: the seats that it has been given to, and whether its term has been
+    extended."""
+
+    seats: tuple[str, ...]
+    extended: bool
+
+
 class ExtensionForm(ActForm):
     """By how many working days, and why; both published."""
 
@@ -78,16 +88,16 @@ class PartForm(ActForm):
 class Handling(Task):
     """A task whose term is watched.
 
-    `seats` tells which seats of the role a case has been given to, the leading one first; without
-    it the role is enough. `term_by` gives the term by what the case is about. `extension` is the
-    most by which the term is extended, once. With an outcome ``withdrawn`` the roles `withdrawers`
-    may take the matter back.
+    `seats` tells which seats of the role cases have been given to, by the case's key and the
+    leading one first, in a constant number of queries; without it the role is enough. `term_by`
+    gives the term by what the case is about. `extension` is the most by which the term is
+    extended, once. With an outcome ``withdrawn`` the roles `withdrawers` may take the matter back.
     """
 
     def __init__(
         self,
         *,
-        seats: Callable[[Case], Sequence[str]] | None = None,
+        seats: Callable[[Sequence[Case]], Mapping[int, Sequence[str]]] | None = None,
         term_by: Callable[[Case], terms.AnyTerm] | None = None,
         extension: terms.WorkingDays | None = None,
         withdrawers: Sequence[str] = (),
@@ -163,11 +173,24 @@ class Handling(Task):
         return {**super().result(run), **({"late": True} if run.broken_at else {})}
 
     # --- who
+    @classmethod
+    def glances(cls, runs: Sequence[StepRun]) -> Mapping[int, Glance]:
+        """Whom they have been given to, and whether their terms have been extended."""
+        extended = set(
+            Record.objects.filter(run__in=runs, act="term.extended").values_list("run", flat=True)
+        )
+        seats: dict[int, Sequence[str]] = {}
+        for giving in {run.flow_task.seats for run in runs} - {None}:
+            given = [run for run in runs if run.flow_task.seats is giving]
+            by_case = giving([run.process for run in given])
+            seats |= {run.pk: by_case.get(run.process_id, ()) for run in given}
+        return {run.pk: Glance(tuple(seats.get(run.pk, ())), run.pk in extended) for run in runs}
+
     def _places(self, run: StepRun, spec: ActSpec, party: Party) -> bool:
         """Whether the case has been given to the seat of a party, for that act."""
         if self.seats is None or party.role not in self.by or spec.name == "task.withdrawn":
             return True
-        seats = list(self.seats(run.process))
+        seats = self.glance(run).seats
         if spec.name in LEADS:
             return party.seat == seats[0] if seats else False
         return party.seat in seats[1:]
@@ -185,9 +208,11 @@ class Handling(Task):
     def offered(self, spec: ActSpec, run: StepRun) -> bool:
         """Only what the step has, and an extension only once and in time."""
         if spec.name == "term.extended":
-            return self.extension is not None and not self._extension_refused(run, clock.now())
+            if self.extension is None or run.ends_at is None or clock.now() >= run.ends_at:
+                return False
+            return not self.glance(run).extended
         if spec.name == "part.done":
-            return self.seats is not None and len(self.seats(run.process)) > 1
+            return len(self.glance(run).seats) > 1
         if spec.name == "task.withdrawn":
             return "withdrawn" in self.outcomes_to
         return super().offered(spec, run)

@@ -9,8 +9,9 @@ import re
 import pytest
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from PIL import ExifTags, Image
 
 from processes.appeals import reading, rules
@@ -463,3 +464,25 @@ def test_the_plan_is_picked_from_and_shows_the_point_to_those_who_handle_it(town
     clerk = Client()
     clerk.force_login(town.people["office"])
     assert "圆点是诉求人给的坐标" in clerk.get(case.get_absolute_url()).content.decode()
+
+
+@pytest.mark.parametrize("who", ["office", "first", "city", "overseer"])
+def test_an_inbox_asks_the_same_however_full(town, who):
+    client = Client()
+    client.force_login(town.people[who])
+
+    def asked(more: int) -> int:
+        for _each in range(more):
+            town.submit()
+            town.assigned(joint=["city"])
+            case, _author = town.assigned(unit="city")
+            town.do(case, "handle", "city", {"days": 3, "reason": "采购配件"}, "term.extended")
+            supervised, _author = town.assigned()
+            town.do(supervised, "handle", "first", ANSWER)
+        client.get("/inbox/")
+        with CaptureQueriesContext(connection) as found:
+            assert client.get("/inbox/").status_code == 200
+        return len(found)
+
+    few = asked(1)
+    assert asked(5) <= few
