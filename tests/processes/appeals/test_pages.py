@@ -203,7 +203,11 @@ def test_who_reads_an_appeal_and_its_photos(town):
         return read
 
     assert [who for who in town.people if sees(who)] == ["office", "overseer"]
-    town.do(case, "classify", "office", {**ASSIGNED, "joint": ["city"]})
+    done = town.do(case, "classify", "office", {**ASSIGNED, "joint": ["city"]})
+    # Of the officer's own receipt nobody gets what the officer reads by the account.
+    officers = f"/r/{done.receipt}/"
+    assert Client().get(officers).status_code == 200
+    assert Client().get(f"{officers}files/{photo.rsplit('/', 2)[1]}/").status_code == 404
     assert [who for who in town.people if sees(who)] == list(town.people)
     town.do(case, "handle", "city", {"note": "已清理现场"}, act="part.done")
     client = Client()
