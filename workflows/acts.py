@@ -260,7 +260,7 @@ def _perform(
     doing.data, uploaded = _validated(step, doing, payload, files)
     doing.files = uploads.keep(uploaded, run)
     by_form = party.via in (doors.BY_CODE, doors.ON_PAPER) and in_hand(case.pk) is None
-    if by_form and run is not None and not doors.take(run, act_name, party, now):
+    if by_form and run is not None and not doors.take(doing):
         raise Refused("duplicate", doors.TWICE)
     with _holding(case):
         written = spec.do(step, doing)
@@ -343,10 +343,25 @@ def _open_run(case: Case, step_name: str) -> tuple[Step, StepRun]:
     return run.step, run
 
 
+def form_of(step: Step, doing: Act) -> Any:
+    """The form class of an act; from paper it also takes the scan of the sheet."""
+    form_class = step.form_for(doing.spec, doing)
+    if form_class is None or doing.party.via != doors.ON_PAPER:
+        return form_class
+
+    def setup(form: Any) -> None:
+        form_class.setup(form)
+        form.fields.setdefault(
+            "scan", uploads.UploadField(label=_("纸质表扫描件"), required=False, most=4)
+        )
+
+    return type(form_class.__name__, (form_class,), {"setup": setup})
+
+
 def _validated(
     step: Step, doing: Act, payload: Mapping[str, Any], files: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[uploads.Upload]]:
-    form_class = step.form_for(doing.spec, doing)
+    form_class = form_of(step, doing)
     if form_class is None:
         return {}, []
     uploaded = files if isinstance(files, MultiValueDict) else MultiValueDict(_as_lists(files))

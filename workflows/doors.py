@@ -7,6 +7,7 @@ The one door asks here (`take`) whenever an act comes by a code or from a paper.
 from __future__ import annotations
 
 import datetime as dt
+import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,13 @@ from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from . import codes
-from .models.case import StepRun
+from .models.case import Case, StepRun
 from .models.door import DoorForm
-from .parties import Member, Party
+from .parties import Member
+from .uploads import UploadField
 
 if TYPE_CHECKING:
+    from .acts import Act
     from .steps.base import Words
 
 BY_CODE, ON_PAPER = "code", "paper"
@@ -68,23 +71,37 @@ def standing(form: DoorForm, now: dt.datetime) -> str:
     return "over" if over else "open"
 
 
-def take(run: StepRun, act: str, party: Party, now: dt.datetime) -> bool:
+def take(doing: Act) -> bool:
     """Close the form of a household that answers by its code or on paper, within the act that does
     so; False where the household has answered already, or has no open code.
 
     A paper of a household that was given no form is typed in without one.
     """
+    run, party, name = doing.open_run, doing.party, doing.spec.name
     mine = DoorForm.objects.filter(
-        run=run, act=act, party_key=party.key, role=party.role, withdrawn_at=None
+        run=run, act=name, party_key=party.key, role=party.role, withdrawn_at=None
     )
     if party.via == ON_PAPER and not mine.exists():
         return True
-    step: Any = run.flow_task
-    if step.answered(run, act, party.key):
+    if run.step.answered(run, name, party.key):
         return False
-    taken = mine.filter(used_at=None).update(used_at=now, via=party.via)
+    noted = marks(doing.case, doing.form) if party.via == ON_PAPER and doing.form else {}
+    taken = mine.filter(used_at=None).update(used_at=doing.at, via=party.via, marks=noted)
     # What was answered and taken back in writing may be answered on paper again.
     return taken == 1 or party.via == ON_PAPER
+
+
+def marks(case: Case, form: Any) -> dict[str, str]:
+    """A digest of each answer of a validated form, keyed with the case's salt. Blanks and signs of
+    punctuation do not count: two who read the same hand may set them differently."""
+    found = {}
+    for name, field in form.fields.items():
+        if isinstance(field, UploadField):
+            continue
+        said = "".join(sign for sign in str(form.cleaned_data.get(name) or "") if sign.isalnum())
+        whole = f"{name}\x1f{said}".encode()
+        found[name] = hmac.digest(bytes(case.salt), whole, "sha256").hex()[:32]
+    return found
 
 
 def tried(run: StepRun, act: str, party_key: str, now: dt.datetime) -> None:

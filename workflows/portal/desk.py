@@ -111,7 +111,7 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
     sent = request.POST if posted else request.GET
     doing = acts.Act(case, offer.run, offer.spec, _meant(request, offer), clock.now(), payload=sent)
     try:
-        form_class = None if closed else offer.step.form_for(offer.spec, doing)
+        form_class = None if closed else acts.form_of(offer.step, doing)
     except acts.Refused:
         return redirect(f"/cases/{number}/steps/{offer.run.pk if offer.run else 0}/")
     initial = offer.step.prefill(doing, request.GET)

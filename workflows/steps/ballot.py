@@ -152,8 +152,11 @@ class VoteForm(ActForm):
         """One field a question; which head, where the party may vote for several."""
         run = self.act.open_run
         mine = RollWay.objects.filter(run=run, party_key=self.act.party.key)
-        if self.act.party.via == "code":  # the form is for one's own vote
-            mine = mine.filter(proxy=False)
+        if self.act.party.via != "online":
+            # A paper that was handed out is for one's own vote, by its code and typed in.
+            own = run.door_forms.filter(party_key=self.act.party.key, withdrawn_at=None)
+            if own.exists():
+                mine = mine.filter(proxy=False)
         self.rows = list(RollRow.objects.filter(ways__in=mine).distinct())
         if len(self.rows) > 1:
             self.fields["row"] = forms.ChoiceField(

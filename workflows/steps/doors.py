@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max, Q, QuerySet
+from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext_lazy as _
 
 from .. import codes, doors
-from ..acts import Act, Written
+from ..acts import Act, Refused, Written, form_of
 from ..doors import Kind
 from ..models.case import StepRun
 from ..models.door import DoorForm
-from ..parties import Member
+from ..models.record import Trace
+from ..parties import Member, Party
 from .base import Step, act, refuse
+
+SAMPLE = 10
+"""One of so many papers that are typed in is checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,45 @@ class Doors(Step):
             raise refuse(_("没有还没用的码。"), code="duplicate")
         return Written({"of_step": run.name, "form": kind.act, "ended": ended})
 
+    @act("forms.drawn", title=_("抽取复核的表"), by="handlers", page=False)
+    def draw_sample(self, doing: Act) -> Written:
+        """Draw the forms that a second person types again: a tenth of those typed in so far, at
+        random, so that nobody knows beforehand which. Payload: `run`, `form`."""
+        run, kind = self._kind(doing)
+        typed = typed_in(run, kind.act)
+        total, before = typed.count(), typed.filter(drawn_at__isnull=False).count()
+        missing = math.ceil(total / SAMPLE) - before
+        if missing <= 0:
+            raise refuse(_("已抽取的表够十分之一，录入更多以后再抽。"), code="duplicate")
+        left = list(typed.filter(drawn_at=None).values_list("pk", flat=True))
+        drawn = secrets.SystemRandom().sample(left, missing)
+        DoorForm.objects.filter(pk__in=drawn).update(drawn_at=doing.at)
+        body = {"of_step": run.name, "form": kind.act, "typed": total, "drawn": missing}
+        return Written(body)
+
+    @act("form.checked", title=_("复核录入的表"), by="handlers", page=False)
+    def check(self, doing: Act) -> Written:
+        """A second person types a drawn paper again; which fields differ is noted, not what stands
+        in them. Payload: `run`, `form`, `serial`, `answers`."""
+        run, kind = self._kind(doing)
+        row = drawn_form(run, kind.act, str(doing.payload["serial"]))
+        if row is None:
+            raise refuse(_("这份表没有被抽中，或者已经复核。"), field="code")
+        if typist_of(row) == doing.party.user_id:
+            raise refuse(_("须由另一人复核：这份表是您录入的。"), code="wrong_party")
+        own = Party(row.role, row.party_key, doing.party.user_id, via=doors.ON_PAPER)
+        again = Act(doing.case, run, run.step.acts[kind.act], own, doing.at)
+        form_class = form_of(run.step, again)
+        form = form_class(doing.payload["answers"], MultiValueDict(), act=again)
+        if not form.is_valid():
+            errors = {name: [str(e) for e in lines] for name, lines in form.errors.items()}
+            raise Refused("invalid", next(iter(errors.values()))[0], errors)
+        now = doors.marks(doing.case, form)
+        differs = sorted(n for n in now.keys() | row.marks.keys() if now.get(n) != row.marks.get(n))
+        DoorForm.objects.filter(pk=row.pk).update(checked_at=doing.at, differs=differs)
+        body = {"of_step": run.name, "form": kind.act, "number": row.serial}
+        return Written({**body, "differing": len(differs)})
+
     @staticmethod
     def _kind(doing: Act) -> tuple[StepRun, Kind]:
         run = StepRun.objects.filter(pk=doing.payload["run"], process=doing.case).first()
@@ -116,6 +161,64 @@ class Doors(Step):
         if kind is None:
             raise refuse(_("该环节现在没有这种表。"), code="closed_step")
         return run, kind
+
+
+def typed_in(run: StepRun, name: str) -> QuerySet[DoorForm]:
+    """The papers of one kind that were typed in by their code."""
+    return DoorForm.objects.filter(run=run, act=name, via=doors.ON_PAPER, withdrawn_at=None)
+
+
+def drawn_form(run: StepRun, name: str, given: str) -> DoorForm | None:
+    """A form that was drawn and waits to be checked, by its number or its code."""
+    waiting = typed_in(run, name).filter(drawn_at__isnull=False, checked_at=None)
+    return by_number(waiting, given)
+
+
+def by_number(rows: QuerySet[DoorForm], given: str) -> DoorForm | None:
+    """One of the forms, by its number or its code, however that was typed."""
+    plain = "".join(sign for sign in given if sign.isalnum())
+    if plain.isascii() and plain.isdecimal() and len(plain) < 10:
+        return rows.filter(serial=int(plain)).first()
+    return rows.filter(hash=codes.digest("form", plain)).first()
+
+
+def typist_of(row: DoorForm) -> int | None:
+    """The account that typed a paper in: the one behind the record of its act."""
+    done = Trace.objects.filter(
+        record__run=row.run_id, record__act=row.act, party_key=row.party_key
+    ).order_by("-record__seq")
+    return done.values_list("user_id", flat=True).first()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How papers were typed in: how many, how many of them were drawn and checked, those that
+    differ with the labels of the fields, and the numbers that wait for a second person."""
+
+    typed: int
+    drawn: int
+    checked: int
+    differing: list[tuple[DoorForm, list[str]]]
+    waiting: list[int]
+
+    @property
+    def to_draw(self) -> int:
+        """How many must still be drawn for a tenth."""
+        return max(0, math.ceil(self.typed / SAMPLE) - self.drawn)
+
+
+def report(run: StepRun, name: str, form: Any) -> Report:
+    """The discrepancy report of one kind of form; two queries. `form` gives fields their labels."""
+    rows = typed_in(run, name)
+    drawn = list(rows.filter(drawn_at__isnull=False).order_by("serial"))
+    labels = {key: str(field.label) for key, field in form.fields.items()} if form else {}
+    return Report(
+        rows.count(),
+        len(drawn),
+        sum(row.checked_at is not None for row in drawn),
+        [(row, [labels.get(n, n) for n in row.differs]) for row in drawn if row.differs],
+        [row.serial for row in drawn if row.checked_at is None],
+    )
 
 
 def counts(runs: Iterable[StepRun]) -> dict[tuple[int, str], dict[str, int]]:

@@ -383,9 +383,9 @@ class Answering(Step):
         Opinion.objects.filter(pk__in=keys).update(life="replied", reply=reply)
         body = reply_body(reply, opinions)
         if doing.data["publish_photos"]:
-            Attachment.objects.filter(record__in=[o.record_id for o in opinions]).update(
-                public=True
-            )
+            files = Attachment.objects.filter(record__in=[o.record_id for o in opinions])
+            # The scan of a paper has the hand of whoever wrote it, and often the room.
+            files.exclude(field="scan").update(public=True)
             body["photos_public"] = True
         return Written(body, fact=reply, settle=True)
 
