@@ -55,4 +55,5 @@ def reply(case: Case, calendar: Calendar) -> Deadline:
         calendar,
         consulted=consulted(case),
         extended=application.extended,
+        postponed=application.postponed_days,
     )

@@ -385,6 +385,37 @@ class HandlingForm(PrivateForm):
             fault = rules.extension_refused(due, self.today, self.application.extended > 0)
             if fault:
                 self.add_error("chosen", self.FAULTS[fault])
+        elif data.get("chosen") == "postpone" and self.application.postponed_days:
+            self.add_error("chosen", _("延迟答复的期限已经确定过一次。"))
+        return data
+
+
+class PostponementForm(PrivateForm):
+    """Much is asked for, with good reason: a reasonable later day, and the applicant is told
+    (article 35)."""
+
+    shown = ("days",)
+    reason = _text(_("申请人说明的理由和认定情况"))
+    days = forms.IntegerField(
+        label=_("延迟答复的期限（工作日）"), min_value=1, max_value=rules.POSTPONED_MOST
+    )
+
+    def fact(self) -> None:
+        """The term for the reply is longer from now on."""
+        application = self.application
+        application.postponed_days = self.cleaned_data["days"]
+        application.save(update_fields=["postponed_days"])
+
+    def issued(self) -> list[Upload]:
+        """What the applicant is told."""
+        return [letters.postponement_notice(self.act.case, self.today)]
+
+    def clean(self) -> dict[str, Any]:
+        """While there is a term."""
+        data = super().clean() or {}
+        due = clocks.reply(self.act.case, calendars.current())
+        if rules.extension_refused(due, self.today, False):
+            self.add_error("days", _("答复期限已经届满，不能再确定延迟答复的期限。"))
         return data
 
 

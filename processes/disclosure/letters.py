@@ -28,6 +28,7 @@ LABELS = {
     "correction": gettext_noop("补正告知书"),
     "abandoned": gettext_noop("视为放弃申请告知书"),
     "extension": gettext_noop("延期答复告知书"),
+    "postponement": gettext_noop("延迟答复告知书"),
     "reply": gettext_noop("答复书"),
     "consultation": gettext_noop("征求意见书"),
     "overriding": gettext_noop("决定公开告知书"),
@@ -69,6 +70,13 @@ def extension_notice(case: Case, on: dt.date) -> Upload:
     application = clocks.of(case)
     due = clocks.reply(case, calendars.current())
     return _letter("extension", case, on, application, due=due, days=application.extended)
+
+
+def postponement_notice(case: Case, on: dt.date) -> Upload:
+    """Much was asked for with good reason: until when it is answered (article 35)."""
+    application = clocks.of(case)
+    due = clocks.reply(case, calendars.current())
+    return _letter("postponement", case, on, application, due=due)
 
 
 def reply(case: Case, decision: Decision, application: Application) -> Upload:

@@ -17,7 +17,7 @@ class Application(models.Model):
     Changes only through `acts.perform`. `handed_in` is when it came in, `received_on` from when the
     terms run (article 31, after a correction article 30). `asked_on` and `correction_days` belong
     to the correction that was asked for. `extension_days` were approved; they count once the
-    applicant was told, `extension_told_on`.
+    applicant was told, `extension_told_on`. `postponed_days` are those of article 35.
     """
 
     case = models.OneToOneField(Case, on_delete=models.PROTECT, related_name="application")
@@ -41,6 +41,7 @@ class Application(models.Model):
     corrected_on = models.DateField(_("补正日期"), null=True)
     extension_days = models.PositiveSmallIntegerField(_("延长期限"), default=0)
     extension_told_on = models.DateField(_("告知延期日期"), null=True)
+    postponed_days = models.PositiveSmallIntegerField(_("延迟答复期限"), default=0)
 
     personal: ClassVar[dict[str, str]] = dict.fromkeys(
         ("name", "contact", "description", "author", "asked_for"), ""

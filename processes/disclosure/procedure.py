@@ -108,6 +108,7 @@ class DisclosureOnRequest(Procedure):
         .On("decide", this.decide, _("可以答复"))
         .On("consult", this.consult, _("需要征求第三方或者其他机关意见"))
         .On("extend", this.extend, _("需要延长答复期限"))
+        .On("postpone", this.postpone, _("数量、频次明显过多，但理由合理，延迟答复"))
         .On("withdrawn", this.withdrawn, _("申请人书面撤回"))
     )
     consult = Ledger(
@@ -142,6 +143,13 @@ class DisclosureOnRequest(Procedure):
         .On("told", this.handle, _("已告知申请人"))
         .On("late", this.handle, _("期满后告知，延期不成立"))
     )
+    postpone = Task(
+        title=_("延迟答复"),
+        source=_("《政府信息公开条例》第三十五条；默认：最长60个工作日，只确定一次"),
+        by=OFFICE,
+        form=forms.PostponementForm,
+        **WITHIN_REPLY,
+    ).Next(this.handle)
     decide = Task(
         title=_("拟定答复"),
         source=_("《政府信息公开条例》第三十六条至第三十九条"),

@@ -81,6 +81,8 @@ CONFIRM = WorkingDays(1)
 ordinary letter article 31 (2) itself says: on the same day."""
 CORRECTION_LEAST, CORRECTION_USUAL, CORRECTION_MOST = 5, 15, 60
 """D: working days that are a reasonable term for a correction (article 30: 合理的补正期限)."""
+POSTPONED_MOST = 60
+"""D: working days that are a reasonable delay (article 35: 延迟答复的合理期限)."""
 CORRECTION_NOTICE = law.ByLaw("disclosure_correction", unit=WorkingDays)
 REPLY = law.ByLaw("disclosure_reply", unit=WorkingDays)
 OPINION = law.ByLaw("disclosure_opinion", unit=WorkingDays)
@@ -176,21 +178,23 @@ def reply_due(
     *,
     consulted: Iterable[Span] = (),
     extended: int = 0,
+    postponed: int = 0,
 ) -> Deadline:
-    """Until when the office answers. Article 33.
+    """Until when the office answers. Articles 33 and 35.
 
     20 working days from receipt; where a correction was asked for, `received` is the day on which
     it came (article 30: the term starts anew). `extended` more working days, at most 20. What it
     takes to consult third parties and other organs is not counted: no day of `consulted` is, from
-    the letter to the answer or the end of its term, and counting goes on the day after.
-    ValueError for an extension that the law does not know.
+    the letter to the answer or the end of its term, and counting goes on the day after. Who asks
+    for clearly too much, and for a good reason, may be told a reasonable later day: `postponed`
+    working days more (35). ValueError for an extension that the law does not know.
     """
-    if not 0 <= extended <= extension_most(received):
-        raise ValueError(extended)
+    if not 0 <= extended <= extension_most(received) or not 0 <= postponed <= POSTPONED_MOST:
+        raise ValueError(extended, postponed)
     term = REPLY.on(received)
     due = terms.end_of(term, received, calendar)
-    if extended:
-        due = terms.extend(term, due, WorkingDays(extended), calendar)
+    if extended or postponed:
+        due = terms.extend(term, due, WorkingDays(extended + postponed), calendar)
     for span in joined(consulted):
         due = terms.resume(term, due, span.first, span.last, calendar)
     return due

@@ -390,6 +390,32 @@ def test_a_third_party_that_objects_is_heard(told):
     assert NAME not in text
 
 
+def test_much_that_is_asked_with_good_reason_is_answered_later(told):
+    story = told().receive().clear().handle("postpone")
+    before = ends(story, "postpone")
+    assert before == "2026-03-30"
+    with pytest.raises(acts.Refused):
+        story.do("postpone", {"days": 61, "reason": "研究需要。"})
+    story.do("postpone", {"days": 30, "reason": "研究需要，理由合理。"})
+    assert ends(story, "handle") == "2026-05-14"  # Qingming and May Day between
+    assert last(story).body["days"] == 30
+    text = text_of(Attachment.objects.get(label="延迟答复告知书"))
+    assert "第三十五条" in text
+    assert "2026年5月14日" in text
+    with pytest.raises(acts.Refused):
+        story.handle("postpone")  # once
+    story.handle("extend")
+    story.do("extend", {"chosen": "approved", "days": 5, "reason": "much"}, role="office_head")
+    story.do("notify", {"on": "2026-03-02", "way": "web"})
+    assert ends(story, "handle") == "2026-05-21"
+
+
+def test_nothing_is_put_off_once_the_term_is_over(told):
+    story = told().receive().clear().handle("postpone").on("2026-04-01")
+    with pytest.raises(acts.Refused):
+        story.do("postpone", {"days": 5, "reason": "研究需要。"})
+
+
 def test_who_is_consulted_is_asked_by_letter(told, street):
     story = told().receive().clear().handle("consult")
     story.send_letter()
