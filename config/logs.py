@@ -1,21 +1,56 @@
-"""What may not stand in a log line."""
+"""What may not stand in a log line, and log lines for programs."""
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 import logging
 import re
 
-_SECRET = re.compile(r"/(r|p|f|my/terms)/[^/\s\"']+")
+from .requests import request_id
+
+_SECRET = re.compile(r"/(r|my/terms)/[^/\s\"']+")
+# PostgreSQL tells the values that broke a constraint.
+_VALUES = re.compile(r"^(DETAIL|CONTEXT|详细信息|背景):.*$", re.MULTILINE)
 
 
 class HideReceipts(logging.Filter):
-    """Replaces codes of receipts and of printed papers, and the secrets of people's own calendars,
-    in addresses: whoever reads the log must not learn them."""
+    """Replaces receipt codes, and the secrets of people's own calendars, in addresses: whoever
+    reads the log must not learn them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Rewrite the line; every line passes."""
+        """Rewrite the line and name its request; every line passes."""
         text = record.getMessage()
         hidden = _SECRET.sub(r"/\1/…", text)
         if hidden != text:
             record.msg, record.args = hidden, ()
+        record.request_id = request_id.get()
         return True
+
+
+class _WithoutValues(logging.Formatter):
+    def formatException(self, ei: object) -> str:
+        """A traceback without what the database tells of the values of a row, or addresses that
+        are secrets."""
+        return _VALUES.sub(r"\1: …", _SECRET.sub(r"/\1/…", super().formatException(ei)))  # type: ignore[arg-type]
+
+
+class Line(_WithoutValues):
+    """A line for people."""
+
+
+class Json(_WithoutValues):
+    """A JSON object a line: ``at``, ``level``, ``logger``, ``request``, ``message``, ``error``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        told = {
+            "at": dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "request": getattr(record, "request_id", "-"),
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            told["error"] = self.formatException(record.exc_info)
+        return json.dumps(told, ensure_ascii=False)

@@ -74,6 +74,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.requests.NameRequests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -261,7 +262,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 365 * 86400 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
-if env.bool("SANWEN_BEHIND_PROXY", default=False):
+SANWEN_BEHIND_PROXY = env.bool("SANWEN_BEHIND_PROXY", default=False)
+if SANWEN_BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SILENCED_SYSTEM_CHECKS: list[str] = []
 
@@ -288,15 +290,26 @@ SANWEN_TSA = env("SANWEN_TSA", default="")
 SANWEN_BACKUP_PASSPHRASE = env("SANWEN_BACKUP_PASSPHRASE", default="")
 SANWEN_PG_BIN = env("SANWEN_PG_BIN", default="")
 
+# Watching: who may read /metrics, which queries are slow.
+SANWEN_METRICS_TOKEN = env("SANWEN_METRICS_TOKEN", default="")
+SANWEN_METRICS_FROM = env.list("SANWEN_METRICS_FROM", default=[])
+SANWEN_SLOW_QUERY_MS = env.int("SANWEN_SLOW_QUERY_MS", default=0)
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {
+        "line": {
+            "()": "config.logs.Line",
+            "format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s",
+        },
+        "json": {"()": "config.logs.Json"},
+    },
     "filters": {"receipts": {"()": "config.logs.HideReceipts"}},
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "formatter": "line",
+            "formatter": env("SANWEN_LOG_FORMAT", default="line"),
             "filters": ["receipts"],
         }
     },

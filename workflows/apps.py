@@ -12,4 +12,6 @@ class WorkflowsConfig(AppConfig):
 
     def ready(self) -> None:
         """Declare the site's own procedure; register checks; listen for erasures."""
-        from . import erasing, site, soundness  # noqa: F401
+        from . import erasing, site, soundness, watch  # noqa: F401
+
+        watch.watch_queries()

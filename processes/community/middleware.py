@@ -20,7 +20,7 @@ from workflows import clock
 from .models import Role, serving
 
 # Where one may go without it: what serves every page, and the way out.
-OPEN = ("/static/", "/i18n/", "/settings/", "/healthz", "/accounts/logout/")
+OPEN = ("/static/", "/i18n/", "/settings/", "/healthz", "/readyz", "/metrics", "/accounts/logout/")
 SETTING_UP = "/accounts/"
 GIVING = "/accounts/2fa/reauthenticate/"
 # Resident supervisors are neighbours whom a selection has chosen: they report what is public.

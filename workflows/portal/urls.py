@@ -18,6 +18,7 @@ from . import (
     receipts,
     trails,
     views,
+    watch,
 )
 
 app_name = "portal"
@@ -132,4 +133,7 @@ urlpatterns = [
     path("settings/text-size/", views.text_size, name="text_size"),
     path("accessibility/", views.accessibility, name="accessibility"),
     path("healthz", views.healthz, name="healthz"),
+    path("readyz", watch.readyz, name="readyz"),
+    path("metrics", watch.metrics, name="metrics"),
+    path("operate/", watch.operate, name="operate"),
 ]
