@@ -169,3 +169,19 @@ def test_an_account_can_apply_on_a_post_while_the_term_runs(walk, people):
     clock.set_now(clock.now() + dt.timedelta(days=40))
     page = client_of(people[1]).get(f"/cases/{walk.case.number}/posts/1/").content.decode()
     assert "application.handed_in" not in page
+
+
+def test_when_the_term_to_object_is_over_nobody_is_told_to_object(walk, people):
+    walk.apply(3, born="1999-05-02")
+    walk.after(20)
+    walk.do("check", "applications.checked", {"confirm": "on"})
+    sent = {"number": 3, "text": "请再核对"}
+    walk.do("check", "refusal.objected", sent, walk.village)  # waits, and holds the check open
+    assert "前提出异议" in client_of(people[0]).get("/my/").content.decode()
+    clock.set_now(walk.run("check").ends_at)
+    assert walk.run("check").is_open
+    mine = client_of(people[0]).get("/my/").content.decode()
+    assert "出生日期晚于公告规定的范围" in mine
+    assert "提出异议" not in mine
+    with pytest.raises(Refused, match="截止"):
+        walk.do("check", "refusal.objected", {"number": 1, "text": "晚了"}, as_party(people[0]))
