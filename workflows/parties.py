@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _titles: dict[str, Words] = {}
 _own: set[str] = set()
+_seats: dict[tuple[str, str], Words] = {}
 
 
 def name_roles(titles: Mapping[str, Words], *, own: bool = False) -> None:
@@ -37,6 +38,22 @@ def name_roles(titles: Mapping[str, Words], *, own: bool = False) -> None:
     _titles.update(titles)
     if own:
         _own.update(titles)
+
+
+def name_seats(role: str, titles: Mapping[str, Words]) -> None:
+    """Say what people read for the seats of a role, by code (the units that handle a matter)."""
+    _seats.update({(role, seat): title for seat, title in titles.items()})
+
+
+def holder_title(holder: str) -> Words:
+    """What people read for who holds a step: a role, or a seat of it (``handler:housing``)."""
+    role, _colon, seat = holder.partition(":")
+    return _seats.get((role, seat)) or role_title(role)
+
+
+def seats_of(role: str) -> list[str]:
+    """The seats of a role that have a name."""
+    return [seat for known, seat in _seats if known == role]
 
 
 def role_titles() -> dict[str, Words]:

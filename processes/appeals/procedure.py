@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from viewflow import this
 
 from workflows.models import Attachment, Case
-from workflows.parties import Party, name_roles
+from workflows.parties import Party, name_roles, name_seats
 from workflows.procedure import Procedure
 from workflows.steps.base import Closing, Opening, Words
 from workflows.steps.handling import Handling
@@ -29,6 +29,8 @@ AUTHOR = ("anyone",)
 UNIT = ("handler",)
 name_roles({"anyone": _("诉求人")}, own=True)
 name_roles({"handler": _("承办单位"), "overseer": _("督办机构")})
+name_seats("handler", rules.UNITS)
+RATING = {"satisfied": True, "unsatisfied": False}
 
 
 def units(cases: Sequence[Case]) -> dict[int, list[str]]:
@@ -114,6 +116,7 @@ class Appeals(Procedure):
             title=_("满意度评价"),
             by=AUTHOR,
             form=forms.RatingForm,
+            rating=RATING,
             term=rules.RATING,
             on_term="silent",
             source=_("民呼我应：跟踪问效；默认：10个工作日"),
@@ -141,6 +144,7 @@ class Appeals(Procedure):
             title=_("再次评价"),
             by=AUTHOR,
             form=forms.RatingForm,
+            rating=RATING,
             term=rules.RATING,
             on_term="silent",
             source=_("民呼我应：跟踪问效；默认：10个工作日"),

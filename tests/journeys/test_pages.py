@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from processes.community.models import Person
 from processes.public_posts import story as posts
 from processes.renovation.story import Cast, Story
-from workflows import clock, jobs
+from workflows import clock, jobs, sweep
 from workflows.models import Case, StepRun
 from workflows.procedure import all_declared
 
@@ -195,6 +195,40 @@ def test_the_auditors_pages_are_accessible_and_work_without_javascript(town, cas
         }
     sound(auditor, [old.page.url.removeprefix(old.address), "/audit/downloads/"])
     auditor.sees(number, "完整案卷")
+
+
+def test_supervision_leads_from_a_number_to_its_steps_and_back(town, cast, walker):
+    told = story(town, cast, "ask_plans")
+    run = StepRun.objects.get(process=told.case, name="ask_plans")
+    # Two opinions have no answer when the days are over.
+    clock.set_now(run.ends_at + dt.timedelta(days=2))
+    sweep.sweep()
+    reader = walker(None, javascript=False)
+    reader.go("/")
+    reader.page.get_by_role("link", name="监督", exact=True).click()
+    reader.sees("时限内办结", "居民委员会")
+    reader.page.get_by_label("程序", exact=True).select_option("renovation")
+    reader.page.get_by_role("button", name="筛选").click()
+    assert "procedure=renovation" in reader.page.url
+    here = reader.page.url
+    row = reader.page.locator("[aria-labelledby=by-office] tbody tr", has_text="居民委员会").first
+    row.get_by_role("link", name="现在超期").click()
+    reader.sees("问计", told.case.number, "已超期")
+    reader.page.get_by_role("link", name="问计").click()
+    reader.sees("问计")
+    reader.page.go_back()
+    reader.page.go_back()
+    assert reader.page.url == here
+    assert reader.page.get_by_label("程序", exact=True).input_value() == "renovation"
+    public = ["/supervision/", "/supervision/steps/?what=kept", "/supervision/?since=2026-13"]
+    public += ["/supervision/?procedure=tender"]
+    sound(walker(None), public)
+    sound(walker(None, language="en-GB"), public)
+    office = walker(town.staff["office"])
+    office.go("/supervision/")
+    office.page.get_by_role("link", name="我负责地点的超期事项").click()
+    office.sees("问计", "已超", told.case.number)
+    sound(office, ["/supervision/overdue/", "/supervision/overdue/?procedure=tender"])
 
 
 VOICE = """

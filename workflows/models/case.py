@@ -133,6 +133,9 @@ class StepRun(AbstractTask):
     broken_at = models.DateTimeField(null=True, blank=True)
     """When a term of the run was first found broken (`breaks_term`). It stays, where `overdue_at`
     goes with the run's next term."""
+    held_by = models.CharField(_("责任单位"), max_length=80, blank=True)
+    """Whose term it is: a role, or a seat of it (``handler:housing``); empty where it is not an
+    office's but one's own (an applicant's time to complete)."""
     data = models.JSONField(default=dict, blank=True)
     glance: Any = None
     """What lists ask of the run, read beforehand for many (`steps.base.look_at`); not stored."""
@@ -157,6 +160,17 @@ class StepRun(AbstractTask):
                 fields=["process"],
                 condition=models.Q(broken_at__isnull=False),
                 name="run_broken_term",
+            ),
+            # What the figures of supervision look for, by month.
+            models.Index(
+                fields=["finished"],
+                condition=models.Q(ends_at__isnull=False, broken_at__isnull=True),
+                name="run_term_kept",
+            ),
+            models.Index(
+                fields=["broken_at"],
+                condition=models.Q(broken_at__isnull=False),
+                name="run_term_broken_at",
             ),
         ]
 

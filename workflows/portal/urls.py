@@ -16,6 +16,7 @@ from . import (
     open_data,
     papers,
     receipts,
+    supervision,
     trails,
     views,
     watch,
@@ -116,6 +117,10 @@ urlpatterns = [
         "moderation/waiting/<slug:kind>/<int:number>/", moderation.mask_waiting, name="mask_waiting"
     ),
     path("inbox/", desk.inbox, name="inbox"),
+    path("supervision/", supervision.figures, name="supervision"),
+    path("supervision/figures.csv", supervision.table, name="supervision_table"),
+    path("supervision/steps/", supervision.steps, name="supervision_steps"),
+    path("supervision/overdue/", supervision.overdue, name="supervision_overdue"),
     path("audit/", audit.overview, name="audit"),
     path("audit/take/", audit.take, name="audit_take"),
     path("audit/downloads/", audit.downloads, name="audit_downloads"),

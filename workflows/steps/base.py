@@ -29,7 +29,7 @@ from .. import calendars, clock, law, records, terms
 from ..acts import Act, Refused, Written, in_hand
 from ..models.case import Case, StepRun
 from ..models.record import Record
-from ..parties import Party, directory
+from ..parties import Party, directory, own_roles
 from ..records import masking
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ else:
     Words = Any
 
 Roles: TypeAlias = tuple[str, ...]
-NOTHING: Mapping[str, str] = MappingProxyType({})
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 SHOWN = 100
 """How many waiting rows a page lists at once to those who work through them."""
 
@@ -254,6 +254,8 @@ class Step(Node):
     outcome_names: dict[str, Words]
     explained: Words = ""
     """What this kind of step is for, in a sentence, where the procedure says no more."""
+    rating: Mapping[str, bool] = NOTHING
+    """Outcomes by which whoever was served says how content they are: whether they are."""
     paged: ClassVar[str] = ""
     """Names the entry of `page` that grows without bound: the page shows it piece by piece."""
     acts: ClassVar[dict[str, ActSpec]] = {}
@@ -482,6 +484,17 @@ class Step(Node):
         named = [getattr(self, s.by) if isinstance(s.by, str) else s.by for s in self.acts.values()]
         return frozenset(role for roles in (*named, self.desk_roles) for role in roles)
 
+    def in_charge(self, case: Case) -> str:
+        """Whose term a run that begins now is (`StepRun.held_by`): who handles it first of all."""
+        first = self.by[0] if self.by else ""
+        return "" if first in own_roles() else first
+
+    @property
+    def charged(self) -> list[str]:
+        """All that `in_charge` may answer."""
+        first = self.by[0] if self.by else ""
+        return [] if not first or first in own_roles() else [first]
+
     def allowed(self, spec: ActSpec, case: Case) -> Roles:
         """The roles that may do an act."""
         roles = getattr(self, spec.by) if isinstance(spec.by, str) else spec.by
@@ -526,6 +539,7 @@ class Step(Node):
             case.unlisted = self.unlisted
             case.save(update_fields=["unlisted"])
         run.started = now
+        run.held_by = self.in_charge(case)
         run.round = StepRun.objects.filter(process=case, name=self.name).count()
         term = self.term_in(case, now)
         if term is not None:

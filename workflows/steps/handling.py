@@ -20,7 +20,7 @@ from .. import calendars, clock, terms
 from ..acts import Act, Written
 from ..models.case import Case, StepRun
 from ..models.record import Record
-from ..parties import Party
+from ..parties import Party, seats_of
 from .base import ActForm, ActSpec, Words, act, deadline_of, refuse, term_body
 from .opinion import PublicText
 from .task import Task
@@ -216,6 +216,18 @@ class Handling(Task):
         if spec.name == "task.withdrawn":
             return "withdrawn" in self.outcomes_to
         return super().offered(spec, run)
+
+    def in_charge(self, case: Case) -> str:
+        """The seat that leads, where there are seats."""
+        seats = list(self.seats(case)) if self.seats is not None else []
+        return f"{self.by[0]}:{seats[0]}" if seats and seats[0] else super().in_charge(case)
+
+    @property
+    def charged(self) -> list[str]:
+        """Every seat that has a name."""
+        if self.seats is None:
+            return super().charged
+        return [f"{self.by[0]}:{seat}" for seat in seats_of(self.by[0])] or super().charged
 
     # --- acts
     @act("task.done", title=_("办理"), by="by", form="task_form")

@@ -63,9 +63,14 @@ class Reply(models.Model):
     referral = models.CharField(_("转办去向"), max_length=200, blank=True)
     public_text = models.TextField(_("公开的内容"), blank=True)
     at = models.DateTimeField(_("答复时间"))
+    first_at = models.DateTimeField(_("首次答复时间"))
+    """When those answered first heard: a correction is not later than what it corrects."""
     corrects = models.OneToOneField(
         "self", on_delete=models.PROTECT, null=True, related_name="corrected_by"
     )
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["first_at"], name="reply_first_at")]
 
     def __str__(self) -> str:
         return f"{self.outcome} at {self.at:%Y-%m-%d}"
@@ -453,6 +458,7 @@ class Answering(Step):
             referral=doing.data.get("referral", ""),
             public_text=doing.data["public_text"],
             at=doing.at,
+            first_at=corrects.first_at if corrects else doing.at,
             corrects=corrects,
         )
 

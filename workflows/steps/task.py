@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from django import forms
@@ -16,7 +16,7 @@ from ..models.case import Case, StepRun
 from ..models.record import Trace
 from ..parties import Party
 from ..uploads import UploadField
-from .base import ActForm, ActSpec, Step, Words, act, choices_of, refuse
+from .base import NOTHING, ActForm, ActSpec, Step, Words, act, choices_of, refuse
 
 OTHER_THAN = "other_than"
 """Where a run keeps who may not do it; private."""
@@ -86,6 +86,7 @@ class Task(Step):
     With more than one outcome declared, the form asks which (with the words of `On`). `other_than`
     names a step whose last doer may not do this one (a second person checks). `on_term` is the
     outcome when the term runs out before it is done; without one it is overdue and stays open.
+    `rating` says of outcomes whether who chose them is content with what was done before.
     """
 
     kind = "task"
@@ -98,12 +99,14 @@ class Task(Step):
         form: type[TaskForm] = NoteForm,
         other_than: str = "",
         on_term: str = "",
+        rating: Mapping[str, bool] = NOTHING,
         **kwargs: Any,
     ) -> None:
         super().__init__(title=title, **kwargs)
         self.form = form
         self.other_than = other_than
         self.on_term = on_term
+        self.rating = rating
 
     def opened(self, run: StepRun, now: dt.datetime) -> dict[str, Any]:
         """Note whom a second person must differ from."""
@@ -140,6 +143,9 @@ class Task(Step):
         yield from super().faults()
         if self.on_term and self.on_term not in self.outcomes_to:
             yield f"the outcome {self.on_term!r} leads nowhere"
+        for outcome in self.rating:
+            if outcome not in self.outcomes_to:
+                yield f"the outcome {outcome!r} of the rating leads nowhere"
         if self.other_than and self.other_than not in self.flow_class._nodes_by_name:
             yield f"there is no step {self.other_than!r}"
 
