@@ -69,10 +69,14 @@ def receipt(request: HttpRequest, code: str = "") -> HttpResponse:
     if trace is not None:
         record = trace.record
         case = record.case
+        row = readers.record_row(case, record)
+        node = case.declared._nodes_by_name.get(record.step)
+        if isinstance(node, Step) and (spec := node.acts.get(record.act)):
+            row["title"] = node.act_title(spec, {})
         page.update(
             case=case,
             record=record,
-            row=readers.record_row(case, record),
+            row=row,
             lines=list(words.body_lines(case, record)),
             step=words.step_title(case, record.step),
             answers=following([record])[record.pk].answers,

@@ -51,6 +51,7 @@ def test_without_an_account_by_the_receipt_alone(town):
     case = Case.objects.get()
     later = Client()  # another browser, with nothing but the code
     page = later.get(receipt).content.decode()
+    assert re.search(r"<h1[^>]*>\s*提出诉求", page)
     assert "楼道灯坏了三天没人修" in page
     assert "task.withdrawn" in page
     town.do(case, "classify", "office", {**ASSIGNED, "wording": "楼道灯损坏"})
