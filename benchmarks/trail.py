@@ -109,7 +109,7 @@ def html(path: str) -> None:
     from workflows.records.trail import chapters
 
     read = chapters.read(case(), full=False)
-    body = "".join(block for chapter in read.chapters for block in chapter.blocks)
+    body = "".join(block.html for chapter in read.chapters for block in chapter.blocks)
     Path(path).write_text(chapters.page(body, "x"), encoding="utf-8")
 
 

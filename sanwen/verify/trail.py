@@ -19,7 +19,7 @@ from ..faults import Fault
 from . import case, log
 from .result import Result
 
-_SLICE, _TITLE = 100, 60
+_SLICE, _TITLE = 50, 60
 WORDS, SUMMARY, CHECKPOINT = "words.json", "case.json", "checkpoint"
 
 
@@ -108,7 +108,7 @@ def _check_pages(held: Mapping[str, bytes], lines: Sequence[bytes], printed: str
 
 
 def _check_between(places: Sequence[tuple[int, int, bytes]], printed: str) -> None:
-    """Between two records of one chapter stands nothing, but a short title after every hundred."""
+    """Between two records of one chapter stands nothing, but a short title after every fifty."""
     count = 0
     before: tuple[int, Any] | None = None
     for start, end, line in places:

@@ -199,7 +199,8 @@ def test_its_text_is_that_of_the_attached_records(tmp_path, case):
         assert trail_cases.squeezed(line) in printed, line
 
 
-def test_the_attached_records_are_the_hashed_ones_and_their_proofs_hold(tmp_path, case):
+def test_the_attached_records_are_the_hashed_ones_and_their_proofs_hold(tmp_path):
+    case = make_case(40)
     held = trail_cases.attachments(written(tmp_path, case))
     lines = held["records.jsonl"].decode().splitlines()
     assert lines == list(case.records.order_by("seq").values_list("canonical", flat=True))
@@ -236,7 +237,7 @@ def test_what_was_erased_is_in_no_trail(case):
     Disclosure.objects.filter(record__case=case).update(encoded="", public=False)
     read = chapters.read(case, full=True)
     assert read.disclosures == {}
-    assert "13812345678" not in "".join(chapters.pieces(read))
+    assert "13812345678" not in "".join(piece.html for piece in chapters.pieces(read))
 
 
 def test_an_english_reader_gets_english_words(tmp_path, case):
@@ -277,8 +278,8 @@ def test_one_more_record_renders_the_end_of_its_chapter_and_no_other(tmp_path, r
     add_opinion(case, 999)
     case.refresh_from_db()
     written(tmp_path, case)
-    # The head with its counts, the last slice of opinions, the last slice of records.
-    assert rendered == [[2, 4], [1, 2]]
+    # The cover with the contents; the head with its counts, the ends of opinions and of records.
+    assert rendered == [[0, 7], [0, 4]]
     assert len(before) == 6
 
 
@@ -292,6 +293,66 @@ def test_an_unchanged_trail_is_not_made_again(tmp_path, case, rendered):
         pass
     assert make.newest(case) is not None
     assert len(rendered) == 1
+
+
+def test_nothing_of_a_finished_piece_is_written_again(tmp_path, monkeypatch):
+    case = make_case(205)
+    written(tmp_path, case)
+    add_opinion(case, 999)
+    case.refresh_from_db()
+    printed: list[str] = []
+    lines = trailtext.lines
+
+    def counting(canonical, *given):
+        printed.append(canonical)
+        return lines(canonical, *given)
+
+    monkeypatch.setattr(trailtext, "lines", counting)
+    written(tmp_path, case)
+    assert 0 < len(printed) <= chapters.END + 1
+
+
+def test_a_withdrawn_word_is_gone_from_a_finished_piece_too(tmp_path):
+    case = make_case(205)
+    assert trail_cases.squeezed("已列入方案") in text_of(written(tmp_path, case))
+    shown = trail_cases.squeezed(SHOWN)
+    assert text_of(written(tmp_path, case)).count(shown) == 2
+    reply = Disclosure.objects.get(record__act="opinion.replied", name="public_text")
+    opinion = case.runs.get(name="ask").opinions.order_by("pk").first()
+    reply.delete()
+    opinion.reply.__class__.objects.update(public_text="")
+    path = written(tmp_path, case)
+    assert text_of(path).count(shown) == 0
+    assert shown not in trail_cases.squeezed(
+        "".join(
+            str(disclosure.read(json.loads(row)["disclosure"]))
+            for row in trail_cases.attachments(path)["disclosures.jsonl"].decode().splitlines()
+        )
+    )
+
+
+def test_a_full_trail_takes_nothing_from_the_public_one(tmp_path):
+    case = make_case(120)
+    written(tmp_path, case)
+    before = keep.kept(case)
+    assert "13812345678" in text_of(written(tmp_path, case, full=True))
+    assert keep.kept(case) == before
+    path = written(tmp_path, case)
+    assert "13812345678" not in text_of(path)
+
+
+def test_another_version_or_edition_of_the_face_sets_everything_again(
+    tmp_path, rendered, monkeypatch
+):
+    case = make_case(120)
+    written(tmp_path, case)
+    first = keep.kept(case)
+    written(tmp_path, case)
+    assert rendered[1] == [0, 1], "the front alone"
+    monkeypatch.setattr(make, "_version", lambda: "another")
+    written(tmp_path, case)
+    assert rendered[2] == rendered[0]
+    assert len(keep.kept(case)) == len(first)
 
 
 def test_pieces_that_a_trail_no_longer_has_are_thrown_away(tmp_path, case):

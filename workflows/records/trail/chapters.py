@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from html import escape
 from typing import Any
 
@@ -39,14 +40,36 @@ SHORT = 28
 """Lines of so many signs stand side by side."""
 
 
+@dataclass
+class Piece:
+    """What is printed together: `key` stands for all that its HTML is made from.
+
+    A piece that is kept under its key is not written again.
+    """
+
+    key: str
+    write: Callable[[], str]
+    begins: bool
+    """Whether it holds the head of a chapter."""
+
+    @cached_property
+    def html(self) -> str:
+        """What stands in the body of its page."""
+        return self.write()
+
+
+def _written(html: str, begins: bool = False) -> Piece:
+    return Piece(key_of(html), lambda: html, begins)
+
+
 @dataclass(slots=True)
 class Chapter:
-    """A step run (or the case as a whole): its blocks of HTML, each no longer than a slice."""
+    """A step run (or the case as a whole): its blocks, each no longer than a slice."""
 
     number: int
     title: str
     open: bool
-    blocks: list[str] = field(default_factory=list)
+    blocks: list[Piece] = field(default_factory=list)
     weight: int = 0
     """Records and rows in it."""
 
@@ -68,7 +91,7 @@ class Reading:
         text = "".join(f"{canonical}\n" for _seq, canonical in self.records)
         yield "records.jsonl", "application/x-ndjson", text.encode()
         text = "".join(
-            json.dumps({"seq": seq, "disclosure": encoded}, separators=(",", ":")) + "\n"
+            f'{{"seq":{seq},"disclosure":"{encoded}"}}\n'  # base64url: nothing to escape
             for seq, given in sorted(self.disclosures.items())
             for encoded in given
         )
@@ -79,20 +102,20 @@ class Reading:
 
 def read(case: Case, *, full: bool) -> Reading:
     """Read a case in the language that is active; `full` opens what is not public."""
-    found = Reading(case, full, words.table(case), [], _disclosures(case, full))
-    by_run: dict[int | None, list[str]] = defaultdict(list)
+    table = words.table(case)
+    found = Reading(case, full, table, [], _disclosures(case, full))
+    by_run: dict[int | None, list[tuple[int, str]]] = defaultdict(list)
     rows = case.records.order_by("seq").values_list("seq", "run_id", "canonical")
     for seq, run_id, canonical in rows.iterator(chunk_size=500):
-        words.learn(found.words, canonical)
+        words.learn(table, canonical)
         found.records.append((seq, canonical))
-        lines = trailtext.lines(canonical, found.disclosures.get(seq, ()), found.words)
-        by_run[run_id].append(_printed(lines))
-    found.chapters = list(_chapters(case, by_run))
+        by_run[run_id].append((seq, canonical))
+    found.chapters = list(_Writer(found).chapters(by_run))
     return found
 
 
-def pieces(reading: Reading) -> list[str]:
-    """The HTML of the pieces, in order: what stands in the body of a page of each."""
+def pieces(reading: Reading) -> list[Piece]:
+    """The pieces, in order."""
     return list(_packed(reading.chapters))
 
 
@@ -102,12 +125,12 @@ def page(body: str, title: str) -> str:
     return get_template("trail/page.html").render(given)
 
 
-def _packed(chapters: Iterable[Chapter]) -> Iterator[str]:
-    together: list[str] = []
+def _packed(chapters: Iterable[Chapter]) -> Iterator[Piece]:
+    together: list[Piece] = []
     weight = 0
     for chapter in chapters:
         if together and (chapter.open or weight + chapter.weight > TOGETHER):
-            yield "".join(together)
+            yield _joined(together)
             together, weight = [], 0
         if chapter.open or chapter.weight > TOGETHER:
             yield from chapter.blocks
@@ -115,7 +138,11 @@ def _packed(chapters: Iterable[Chapter]) -> Iterator[str]:
             together += chapter.blocks
             weight += chapter.weight
     if together:
-        yield "".join(together)
+        yield _joined(together)
+
+
+def _joined(together: list[Piece]) -> Piece:
+    return _written("".join(piece.html for piece in together), begins=True)
 
 
 def _disclosures(case: Case, full: bool) -> dict[int, list[str]]:
@@ -142,71 +169,107 @@ def _printed(lines: list[str]) -> str:
     return f"<h3>{title}　{who}</h3><p>{body}</p>"
 
 
-def _chapters(case: Case, by_run: dict[int | None, list[str]]) -> Iterator[Chapter]:
-    whole = Chapter(1, _("立项与办结"), open=case.open)
-    _fill(whole, {"case": case, "kind": "case", "params": _params(case)}, (), by_run[None])
-    yield whole
-    number = 1
-    for run in case.runs.order_by("pk"):
-        if not isinstance(run.flow_task, Step):
-            continue
-        number += 1
-        run.process = case
-        step = run.step
-        shown = step.page(run)
-        chapter = Chapter(number, str(step.title), open=run.is_open)
-        context = {
-            "case": case,
-            "run": run,
-            "step": step,
-            "kind": step.kind,
-            "shown": shown,
-            "by": [role_title(role) for role in step.by],
-            "outcome": (
-                portal_words.outcome_title(case, run.name, run.outcome) if run.outcome else ""
-            ),
+class _Writer:
+    """Writes the chapters of a reading."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.case = reading.case
+        # Without the terms: they are made from the records, which stand in the keys themselves.
+        self.told = key_of(json.dumps({**reading.words, "terms": None}, ensure_ascii=False))
+
+    def chapters(self, by_run: dict[int | None, list[tuple[int, str]]]) -> Iterator[Chapter]:
+        """One by one, with the records of their runs."""
+        case = self.case
+        whole = Chapter(1, _("立项与办结"), open=case.open)
+        context = {"case": case, "kind": "case", "params": _params(case)}
+        self._fill(whole, context, (), by_run[None])
+        yield whole
+        number = 1
+        for run in case.runs.order_by("pk"):
+            if not isinstance(run.flow_task, Step):
+                continue
+            number += 1
+            run.process = case
+            step = run.step
+            shown = step.page(run)
+            chapter = Chapter(number, str(step.title), open=run.is_open)
+            context = {
+                "case": case,
+                "run": run,
+                "step": step,
+                "kind": step.kind,
+                "shown": shown,
+                "by": [role_title(role) for role in step.by],
+                "outcome": (
+                    portal_words.outcome_title(case, run.name, run.outcome) if run.outcome else ""
+                ),
+            }
+            rows: Any = shown[step.paged] if step.paged else ()
+            if step.kind == "ledger":
+                rows = rows.reverse()  # oldest first, so that a new entry moves no other
+            self._fill(chapter, context, rows, by_run[run.pk])
+            yield chapter
+
+    def _fill(
+        self,
+        chapter: Chapter,
+        context: dict[str, Any],
+        rows: Any,
+        records: list[tuple[int, str]],
+    ) -> None:
+        """Write the blocks: the head with the first rows, more rows, the records."""
+        listed = list(rows)
+        chapter.weight = max(1, len(records) + len(listed))
+        short = chapter.weight <= TOGETHER
+        own = {
+            "chapter": chapter,
+            "count": len(records),
+            "rows": listed if short else (),
+            "records": self._titled(1, records, len(records)) if short else "",
         }
-        rows: Any = shown[step.paged] if step.paged else ()
-        if step.kind == "ledger":
-            rows = rows.reverse()  # oldest first, so that a new entry moves no other
-        _fill(chapter, context, rows, by_run[run.pk])
-        yield chapter
+        head = get_template("trail/chapter.html").render({**context, **own})
+        chapter.blocks = [_written(head, begins=True)]
+        if not short:
+            chapter.blocks += [self._rows(context, *part) for part in _sliced(listed)]
+            chapter.blocks += [self._records(len(records), *part) for part in _sliced(records)]
 
+    def _rows(self, context: dict[str, Any], start: int, part: list[Any]) -> Piece:
+        def write() -> str:
+            span = {"a": start + 1, "b": start + len(part)}
+            return get_template("trail/rows.html").render({**context, "rows": part, "span": span})
 
-def _fill(chapter: Chapter, context: dict[str, Any], rows: Any, records: list[str]) -> None:
-    """Write the blocks: the head with the first rows, more rows, the records."""
-    listed = list(rows)
-    chapter.weight = max(1, len(records) + len(listed))
-    short = chapter.weight <= TOGETHER
-    template = get_template("trail/chapter.html")
-    own = {
-        "chapter": chapter,
-        "count": len(records),
-        "rows": listed if short else (),
-        "records": _titled(1, records, len(records)) if short else "",
-    }
-    chapter.blocks = [template.render({**context, **own})]
-    if short:
-        return
-    more = get_template("trail/rows.html")
-    for start, part in _sliced(listed):
-        span = {"a": start + 1, "b": start + len(part)}
-        chapter.blocks.append(more.render({**context, "rows": part, "span": span}))
-    for start, part in _sliced(records):
-        titled = _titled(start + 1, part, len(records))
-        chapter.blocks.append(f"<section>{titled}</section>")
+        if not all(isinstance(row, dict) for row in part):
+            return _written(write())  # such a row may show more than it holds
+        made_from = (self.told, context["step"].name, context["kind"], str(start), repr(part))
+        return Piece(key_of(*made_from), write, begins=False)
 
+    def _records(self, count: int, start: int, part: list[tuple[int, str]]) -> Piece:
+        given = self.reading.disclosures
+        made_from = [self.told, str(start), str(len(part) < count)]
+        for seq, canonical in part:
+            made_from += [canonical, *given.get(seq, ())]
+        return Piece(
+            key_of(*made_from),
+            lambda: f"<section>{self._titled(start + 1, part, count)}</section>",
+            begins=False,
+        )
 
-def _titled(start: int, records: list[str], count: int) -> SafeString:
-    if not records:
-        return SafeString()
-    title = _("公开记录")
-    if len(records) < count:
-        # Not how many there are in all: that changes with every record to come.
-        span = {"a": start, "b": start + len(records) - 1}
-        title = _("公开记录（第%(a)s至%(b)s条）") % span
-    text = f"<h2>{escape(title)}</h2><div class=records>{''.join(records)}</div>"
-    return mark_safe(text)  # noqa: S308 - each line was escaped in `_printed`
+    def _titled(self, start: int, records: list[tuple[int, str]], count: int) -> SafeString:
+        if not records:
+            return SafeString()
+        given, table = self.reading.disclosures, self.reading.words
+        printed = "".join(
+            _printed(trailtext.lines(canonical, given.get(seq, ()), table))
+            for seq, canonical in records
+        )
+        title = _("公开记录")
+        if len(records) < count:
+            # Not how many there are in all: that changes with every record to come.
+            span = {"a": start, "b": start + len(records) - 1}
+            title = _("公开记录（第%(a)s至%(b)s条）") % span
+        text = f"<h2>{escape(title)}</h2><div class=records>{printed}</div>"
+        return mark_safe(text)  # noqa: S308 - each line was escaped in `_printed`
 
 
 def _sliced(rows: list[Any]) -> Iterator[tuple[int, list[Any]]]:

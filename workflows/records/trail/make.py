@@ -16,6 +16,7 @@ from typing import IO, Any
 
 import pikepdf
 import segno
+from django.conf import settings
 from django.db.models import Q
 from django.template.loader import get_template
 from django.utils import timezone, translation
@@ -32,12 +33,18 @@ from ...portal import words as portal_words
 from ...templatetags.trail import picture
 from .. import log
 from . import binding, chapters, keep, press, seal, setting
+from .blocks import Blocks, plain, said
 from .face import Face
 from .face import signs as face_signs
 
 Told = Callable[[int], None]
 """Hears how far the work has come, in percent."""
 
+_DIGITS = "0123456789abcdef"
+"""Signs of what is not known before the pages are numbered."""
+_LEVELS = 4
+_TILE = 2**_LEVELS
+"""So many neighbours in the log are proved together: their paths are the same from there on."""
 _NEWEST = "newest-{language}.pdf"
 
 
@@ -146,7 +153,9 @@ def _version() -> str:
     own = Path(__file__).parent
     template: Any = get_template("trail/page.html")
     shown = Path(template.origin.name).parent
-    for path in sorted(path for place in (own, shown) for path in place.glob("*.*")):
+    paths = [path for place in (own, shown) for path in place.glob("*.*")]
+    paths += [path for place in settings.LOCALE_PATHS for path in Path(place).glob("*/*/*.mo")]
+    for path in sorted(paths):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -161,33 +170,39 @@ def _made(case: Case, address: str, folder: Path, full: bool, told: Told) -> Pat
         number=_("第 {n} 页　共 {total} 页"),
     )
     written = chapters.pieces(reading)
-    face = _face(work, f"{furniture}{''.join(written)}")
-    pieces = _pieces(work, written, face, told)
     attached = list(_attachments(work))
+    held = _Held(work)
+    signs = "".join(held.signs(piece) for piece in written)
+    drafted = _front_html(work, 0, [], [], attached)
+    sheet = _sheet(work, f"{furniture}{drafted}{signs}{_DIGITS}")
+    face = Face(pikepdf.Pdf.open(sheet))
+    pieces = _pieces(work, written, held, face, told)
     counts, marks = binding.measure(pieces)
     # A piece without the head of a chapter goes on with the chapter before it.
     marks = [
-        own if "<h1" in html else [replace(mark, level=mark.level + 1) for mark in own]
-        for html, own in zip(written, marks, strict=True)
+        own if piece.begins else [replace(mark, level=mark.level + 1) for mark in own]
+        for piece, own in zip(written, marks, strict=True)
     ]
-    front, fronted = _front(work, counts, marks, attached)
-    bound = folder / "bound.pdf"
+    front, fronted = _front(work, face, counts, marks, attached)
+    done = folder / "trail.pdf"
     told(90)
     binding.bind(
-        front,
-        pieces,
+        sheet,
+        [front, *pieces],
         face,
-        bound,
+        done,
         furniture=furniture,
         marks=list(_bookmarks(fronted, counts, marks)),
         anchors=list(_anchors(fronted, counts, marks)),
         attached=attached,
         title=f"{case.title} {_('全过程案卷')}",
         at=clock.now(),
+        finish=lambda out: seal.placed(
+            out, reason=_("全过程案卷 %(number)s") % {"number": case.number}, at=clock.now()
+        ),
     )
     told(95)
-    done = folder / "trail.pdf"
-    seal.sealed(bound, done, reason=_("全过程案卷 %(number)s") % {"number": case.number})
+    seal.signed(done)
     told(100)
     return done
 
@@ -196,40 +211,95 @@ def _short(title: str) -> str:
     return title if len(title) <= 30 else f"{title[:29]}…"
 
 
-def _pieces(work: _Work, written: list[str], face: Face, told: Told) -> list[Path]:
+@dataclass(slots=True)
+class _Entry:
+    """A kept piece: its file, its signs and, where it was set, their numbers in the face."""
+
+    name: str
+    signs: str
+    codes: str
+
+
+class _Held:
+    """What is kept of the public trail in the language that is active: pieces by their keys.
+
+    A full trail finds nothing and leaves nothing.
+    """
+
+    def __init__(self, work: _Work) -> None:
+        self.case, self.full = work.case, work.reading.full
+        self.listing = f"parts-{get_language()}"
+        self.files = set() if self.full else keep.kept(self.case)
+        self.entries: dict[str, _Entry] = {}
+        rows: dict[str, Any] = {}
+        file = None if self.full else keep.opened(self.case, self.listing)
+        if file is not None:
+            with file:
+                rows = json.loads(file.read())
+        version = rows.pop("version", "")
+        self.before = {name for name, *_ in rows.values()} & self.files
+        if version == _version():
+            found = {key: _Entry(*row) for key, row in rows.items()}
+            self.entries = {key: row for key, row in found.items() if row.name in self.files}
+
+    def signs(self, piece: chapters.Piece) -> str:
+        """Every sign of a piece."""
+        entry = self.entries.get(piece.key)
+        return entry.signs if entry else face_signs(unescape(piece.html))
+
+    def found(self, piece: chapters.Piece, face: Face) -> _Entry | None:
+        """The kept piece, unless another edition of the face numbers its signs otherwise."""
+        entry = self.entries.get(piece.key)
+        if entry and entry.codes and entry.codes != face.codes(entry.signs):
+            return None
+        return entry
+
+    def put(self, used: dict[str, _Entry], folder: Path) -> None:
+        """Keep what a trail is made of, and throw away what it no longer has."""
+        if self.full:
+            return
+        names = {entry.name for entry in used.values()}
+        for name in names - self.files:
+            keep.put(self.case, folder / name)
+        keep.drop(self.case, self.before - names)
+        rows = {key: [entry.name, entry.signs, entry.codes] for key, entry in used.items()}
+        keep.note(self.case, self.listing, json.dumps({"version": _version(), **rows}))
+
+
+def _pieces(
+    work: _Work, written: list[chapters.Piece], held: _Held, face: Face, told: Told
+) -> list[Path]:
     """The PDF of each piece, from what is kept where it is the public trail."""
     pressed: list[tuple[str, Path]] = []
-    set_here: list[tuple[list[setting.Block], Path]] = []
-    paths = []
-    for html in written:
-        blocks = setting.plain(html)
-        if blocks is not None and face.knows(text := "".join(text for _, text in blocks)):
-            codes = face.codes(face_signs(text))  # another edition of the font numbers otherwise
-            paths.append(work.folder / f"{chapters.key_of(html, codes, _version())}.pdf")
-            set_here.append((blocks, paths[-1]))
-        else:
-            page = chapters.page(html, work.case.title)
-            paths.append(work.folder / f"{chapters.key_of(page)}.pdf")
-            pressed.append((page, paths[-1]))
-    names = [path.name for path in paths]
-    held = set() if work.reading.full else keep.kept(work.case) & set(names)
-    keep.fetch(work.case, held, work.folder)
-    pressed = [row for row in pressed if row[1].name not in held]
-    set_here = [row for row in set_here if row[1].name not in held]
+    set_here: list[tuple[Blocks, Path]] = []
+    used: dict[str, _Entry] = {}
+    for piece in written:
+        entry = held.found(piece, face)
+        if entry is None:
+            signs = held.signs(piece)
+            blocks = plain(piece.html)
+            is_set = blocks is not None and face.knows(said(blocks))
+            codes = face.codes(signs) if is_set else ""
+            name = f"{chapters.key_of(piece.key, work.case.title, codes, _version())}.pdf"
+            entry = _Entry(name, signs, codes)
+            if blocks is not None and is_set:
+                set_here.append((blocks, work.folder / name))
+            else:
+                page = chapters.page(piece.html, work.case.title)
+                pressed.append((page, work.folder / name))
+        used[piece.key] = entry
+    new = {path.name for _given, path in (*pressed, *set_here)}
+    keep.fetch(work.case, {entry.name for entry in used.values()} - new, work.folder)
     press.press(pressed, lambda done: told(5 + 60 * done // len(pressed)))
     for at, (blocks, path) in enumerate(set_here):
         setting.Setter(face).set(blocks).save(path)
         told(65 + 20 * at // len(set_here))
-    if not work.reading.full:
-        for path in {path for _given, path in (*pressed, *set_here)}:
-            keep.put(work.case, path)
-        language = f"pieces-{get_language()}"
-        _drop_old(work.case, language, names)
-    return paths
+    held.put(used, work.folder)
+    return [work.folder / used[piece.key].name for piece in written]
 
 
 def _drop_old(case: Case, listing: str, names: Sequence[str]) -> None:
-    """Throw away the pieces of the trail before this one that it no longer has."""
+    """Throw away the files of the trail before this one that it no longer has."""
     held = keep.opened(case, listing)
     before = set()
     if held is not None:
@@ -239,8 +309,8 @@ def _drop_old(case: Case, listing: str, names: Sequence[str]) -> None:
     keep.note(case, listing, "\n".join(names))
 
 
-def _face(work: _Work, text: str) -> Face:
-    """The face with every sign of the pieces and of what stands on each page."""
+def _sheet(work: _Work, text: str) -> Path:
+    """The sheet of the face with every sign of the pieces and of what stands on each page."""
     html = chapters.page(f"<p>{escape(face_signs(unescape(text)), quote=False)}</p>", "0")
     name = f"sheet-{chapters.key_of(html)}.pdf"
     path = work.folder / name
@@ -251,11 +321,12 @@ def _face(work: _Work, text: str) -> Face:
         if not work.reading.full:
             keep.put(work.case, path)
             _drop_old(work.case, f"sheet-{get_language()}", [name])
-    return Face(pikepdf.Pdf.open(path))
+    return path
 
 
 def _front(
     work: _Work,
+    face: Face,
     counts: list[int],
     marks: list[list[binding.Heading]],
     attached: list[binding.Attached],
@@ -265,7 +336,12 @@ def _front(
     # The contents hold the numbers of pages that they themselves move: guess, and look.
     pages = 3 if len(attached) + sum(m.level == 1 for own in marks for m in own) > 18 else 2
     while True:
-        path.write_bytes(press.pressed(_front_html(work, pages, counts, marks, attached)))
+        body = _front_html(work, pages, counts, marks, attached)
+        blocks = plain(body)
+        if blocks is not None and face.knows(said(blocks)):
+            setting.Setter(face).set(blocks).save(path)
+        else:
+            path.write_bytes(press.pressed(chapters.page(body, work.case.title)))
         (own,), _marks = binding.measure([path])
         if own == pages:
             return path, pages
@@ -372,12 +448,27 @@ def _proofs(work: _Work) -> list[str]:
     """
     assert work.checkpoint is not None
     size = work.checkpoint.size
-    # Neighbours in the log share most of their paths.
     nodes = cache(merkle.nodes_of_tiles(cache(log.hashes)))
+
+    # Neighbours in the log share their paths but for the first few hashes.
+    @cache
+    def written(level: int, index: int) -> str:
+        return f'"{base64.b64encode(nodes(level, index)).decode()}"'
+
+    @cache
+    def above(tile: int) -> list[str]:
+        path = merkle.inclusion(nodes, tile * _TILE, size)[_LEVELS:]
+        return [f'"{base64.b64encode(part).decode()}"' for part in path]
+
+    def path_of(index: int) -> list[str]:
+        if index // _TILE == size // _TILE:  # its tile is not full yet
+            path = merkle.inclusion(nodes, index, size)
+            return [f'"{base64.b64encode(part).decode()}"' for part in path]
+        below = [written(level, (index >> level) ^ 1) for level in range(_LEVELS)]
+        return below + above(index // _TILE)
+
     rows: Any = work.case.records.filter(log_index__lt=size).order_by("seq")
-    found = []
-    for seq, index in rows.values_list("seq", "log_index"):
-        path = [base64.b64encode(h).decode() for h in merkle.inclusion(nodes, index, size)]
-        line = {"seq": seq, "index": index, "path": path}
-        found.append(json.dumps(line, separators=(",", ":")) + "\n")
-    return found
+    return [
+        f'{{"seq":{seq},"index":{index},"path":[{",".join(path_of(index))}]}}\n'
+        for seq, index in rows.values_list("seq", "log_index")
+    ]

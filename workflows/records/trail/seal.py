@@ -6,13 +6,16 @@ files that the settings name; a demo makes one for itself, whose name says that 
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import hashlib
+import mmap
 import os
 import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -21,11 +24,17 @@ from cryptography.x509.oid import NameOID
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext as _
+from pikepdf import Array, Dictionary, Name, Pdf, String
+
+from .binding import pdf_date
 
 if TYPE_CHECKING:
     from pyhanko.sign.signers import SimpleSigner
 
 FIELD = "SanwenSeal"
+_UNKNOWN = 10**10 - 1
+"""Stands for an offset until the file is written: as wide as any."""
+_EMPTY = f"/ByteRange [ 0 {_UNKNOWN} {_UNKNOWN} {_UNKNOWN} ] /Contents <".encode()
 
 
 class CannotSign(RuntimeError):
@@ -66,33 +75,87 @@ def described() -> str:
     return _("由“%(name)s”签名") % {"name": name}
 
 
-def sealed(source: Path, target: Path, *, reason: str) -> None:
-    """Sign the document at `source` into `target`; unsigned where nobody signs.
+def placed(out: Pdf, *, reason: str, at: dt.datetime) -> None:
+    """Give an open document the field of the seal, empty and unseen; nothing where nobody signs.
+
+    All else must be in the document by now. Once it has been saved, `signed` fills the field.
+    """
+    own = signer()
+    if own is None:
+        return
+    certificates = [own.signing_cert, *own.cert_registry]
+    room = 4096 + sum(len(each.dump()) for each in certificates if each is not None)
+    room += 16384 if settings.SANWEN_TSA else 0  # the time stamp with its certificates
+    page = out.pages[0].obj
+    field = out.make_indirect(
+        Dictionary(
+            Type=Name.Annot,
+            Subtype=Name.Widget,
+            FT=Name.Sig,
+            T=String(FIELD),
+            F=132,  # printed, locked
+            Rect=Array([0, 0, 0, 0]),
+            P=page,
+            V=out.make_indirect(
+                Dictionary(
+                    Type=Name.Sig,
+                    Filter=Name("/Adobe.PPKLite"),
+                    SubFilter=Name("/ETSI.CAdES.detached"),
+                    Reason=String(reason),
+                    M=String(pdf_date(at)),
+                    ByteRange=Array([0, *[_UNKNOWN] * 3]),
+                    Contents=String(bytes(room)),
+                )
+            ),
+        )
+    )
+    if "/Annots" not in page:
+        page.Annots = Array()
+    page.Annots.append(field)
+    out.Root.AcroForm = Dictionary(Fields=Array([field]), SigFlags=3)
+
+
+def signed(path: Path) -> None:
+    """Sign the document at `path`, whose field `placed` has made, where it lies.
 
     Raises `CannotSign`, for example when the time-stamping authority does not answer: a trail
     without the time stamp that its cover tells of would be a false one.
     """
-    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
-    from pyhanko.sign import fields, signers, timestamps
+    from pyhanko.sign import timestamps
+    from pyhanko.sign.signers.pdf_byterange import PreparedByteRangeDigest
 
     own = signer()
     if own is None:
-        os.replace(source, target)
         return
     stamper = timestamps.HTTPTimeStamper(settings.SANWEN_TSA) if settings.SANWEN_TSA else None
-    meta = signers.PdfSignatureMetadata(
-        field_name=FIELD,
-        md_algorithm="sha256",
-        reason=reason,
-        subfilter=fields.SigSeedSubFilter.PADES,
-    )
     try:
-        with source.open("rb") as read, target.open("w+b") as written:
-            writer = IncrementalPdfFileWriter(read)
-            signers.PdfSigner(meta, own, timestamper=stamper).sign_pdf(writer, output=written)
+        with path.open("r+b") as file:
+            start, end = _ranged(file)
+            digest = hashlib.sha256()
+            for first, last in ((0, start), (end, os.fstat(file.fileno()).st_size)):
+                file.seek(first)
+                while part := file.read(min(2**20, last - file.tell())):
+                    digest.update(part)
+            made = asyncio.run(
+                own.async_sign(digest.digest(), "sha256", use_pades=True, timestamper=stamper)
+            )
+            PreparedByteRangeDigest(digest.digest(), start, end).fill_with_cms(file, made)
     except Exception as error:
-        target.unlink(missing_ok=True)
         raise CannotSign(_("案卷签名失败，请稍后再试；多次失败请联系系统管理员。")) from error
+
+
+def _ranged(file: IO[bytes]) -> tuple[int, int]:
+    """Write what is signed: all but the place of the signature, whose ends are returned."""
+    with mmap.mmap(file.fileno(), 0) as content:
+        at = content.find(_EMPTY)
+        if at < 0 or content.find(_EMPTY, at + 1) >= 0:
+            raise ValueError("the field of the seal is not there once")
+        start = at + len(_EMPTY) - 1
+        end = content.find(b">", start) + 1
+        value = f"/ByteRange [ 0 {start} {end} {len(content) - end} ]".encode()
+        room = _EMPTY.index(b" /Contents")
+        content[at : at + room] = value.ljust(room)
+    return start, end
 
 
 def _demo_files(folder: Path) -> tuple[str, str]:
