@@ -134,7 +134,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _CELL = re.compile(rf"\s*<(th|td){_CLASS}(?: id=\"\w+\")?>(.*?)</\1>\s*", re.DOTALL)
-_ROW = re.compile(r"\s*(?:<thead>|<tbody>|</thead>|</tbody>)*\s*<tr>(.*?)</tr>", re.DOTALL)
+_ROW = re.compile(r"(?:\s|</?thead>|</?tbody>)*<tr>(.*?)</tr>", re.DOTALL)
 _REST = re.compile(r"(?:\s|</?tbody>|</thead>)*")
 _LINK = re.compile(r'<a href="#(\w+)"[^>]*>([^<]*)</a>')
 _SMALL = re.compile(r'<span class="hash">([^<]*)</span>')
