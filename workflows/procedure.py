@@ -108,6 +108,11 @@ class Procedure(Flow):
         return []
 
     @classmethod
+    def pages(cls, case: Case) -> list[tuple[Words, str]]:
+        """Further public pages of a case: their words and addresses, on top of its own page."""
+        return []
+
+    @classmethod
     def may_read(cls, file: Attachment, parties: Sequence[Party], oversees: bool) -> bool:
         """Whether someone with these capacities in a case, who is not its author, may download a
         private file of it; `oversees`: the case's community."""

@@ -13,5 +13,5 @@ class PublicPostsConfig(AppConfig):
     demo = "processes.public_posts.demo"
 
     def ready(self) -> None:
-        """Declare the procedure."""
-        from . import procedure  # noqa: F401
+        """Declare the procedure and its notices for the wall."""
+        from . import papers, procedure  # noqa: F401

@@ -14,7 +14,7 @@ from viewflow import this
 from workflows.models import Attachment, Case
 from workflows.parties import Party
 from workflows.procedure import Procedure
-from workflows.steps.base import Closing, Meet, Opening, Together
+from workflows.steps.base import Closing, Meet, Opening, Together, Words
 from workflows.terms import WorkingDays
 
 from . import retention
@@ -53,6 +53,11 @@ class PublicPosts(Procedure):
     def may_read(cls, file: Attachment, parties: Sequence[Party], oversees: bool) -> bool:
         """Papers with identity numbers are for those who check them, and for auditors."""
         return any(party.role in {*VILLAGE, *OFFICE, "auditor"} for party in parties)
+
+    @classmethod
+    def pages(cls, case: Case) -> list[tuple[Words, str]]:
+        """The posts, each with its five openings."""
+        return [(_("全部岗位"), f"{case.get_absolute_url()}posts/")]
 
     opening = Opening().Next(this.announce)
 

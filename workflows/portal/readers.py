@@ -273,6 +273,7 @@ def case_page(case: Case, viewer: Viewer) -> dict[str, Any]:
         "closed": bool(closing),
         "params": _params(case),
         "about": case.declared.about(case),
+        "pages": case.declared.pages(case),
         "case_records": [
             record_row(case, record) for record in records_by_run.get(None, ([], 0))[0]
         ],

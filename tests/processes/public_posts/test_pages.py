@@ -9,6 +9,7 @@ from django.test import Client
 
 from processes.public_posts import reading
 from processes.public_posts.models import Applicant, Post
+from workflows import notices
 from workflows.models import StepRun
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -131,3 +132,32 @@ def test_an_agreement_is_a_pdf_for_the_office_alone(walk):
         assert page.status_code == status
         assert page.content.startswith(b"%PDF") is (status == 200)
     assert Client().get(address).status_code == 403
+
+
+def test_the_notice_for_the_wall_names_people_masked_each_in_the_notice_of_their_own(walk):
+    walk.until_publicity()
+    client = Client()
+    assert (
+        f"/cases/{walk.case.number}/posts/"
+        in client.get(walk.case.get_absolute_url()).content.decode()
+    )
+    first = StepRun.objects.get(process=walk.case, name="publicity")
+    objection = walk.object(1)
+    walk.after(3)
+    walk.uphold(objection)
+    shown = notices.composed(first, notices.STANDS)
+    assert len(shown.sections[0].lines) == 1  # the one removed is named no more
+    walk.after(12)
+    supplement = StepRun.objects.get(process=walk.case, name="supplement")
+    both = [notices.composed(run, notices.STANDS) for run in (first, supplement)]
+    people = [notice.sections[0].lines for notice in both]
+    assert [len(lines) for lines in people] == [1, 1]
+    assert "保洁员" in people[0][0]
+    assert "公示时间" in people[1][0]
+    said = str(both)
+    assert "0532-00000000" in said
+    for applicant in Applicant.objects.all():
+        assert applicant.name not in said
+    assert client.get(f"/cases/{walk.case.number}/notices/").status_code == 200
+    paper = client.get(f"/cases/{walk.case.number}/notices/{first.pk}/{notices.STANDS}.pdf")
+    assert b"".join(paper).startswith(b"%PDF")
