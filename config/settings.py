@@ -106,6 +106,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "processes.community.context.people",
+                "notifications.context.news",
             ],
         },
     },
@@ -295,6 +296,44 @@ SANWEN_METRICS_TOKEN = env("SANWEN_METRICS_TOKEN", default="")
 SANWEN_METRICS_FROM = env.list("SANWEN_METRICS_FROM", default=[])
 SANWEN_SLOW_QUERY_MS = env.int("SANWEN_SLOW_QUERY_MS", default=0)
 
+# --- news: e-mail by smtp://user:password@host:587 (smtp+tls, smtp+ssl), SMS by an address of
+# apprise with {phone} in it; a demo writes its mail into a folder
+SANWEN_EMAIL = env("SANWEN_EMAIL", default="filemail:" if DEMO else "")
+if SANWEN_EMAIL.startswith("filemail:"):
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = HOME / "mail"
+elif SANWEN_EMAIL:
+    _mail = env.email_url("SANWEN_EMAIL")
+    EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
+    EMAIL_HOST, EMAIL_PORT = _mail["EMAIL_HOST"], _mail["EMAIL_PORT"]
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = (
+        _mail["EMAIL_HOST_USER"],
+        _mail["EMAIL_HOST_PASSWORD"],
+    )
+    EMAIL_USE_TLS = _mail.get("EMAIL_USE_TLS", False)
+    EMAIL_USE_SSL = _mail.get("EMAIL_USE_SSL", False)
+DEFAULT_FROM_EMAIL = env("SANWEN_EMAIL_FROM", default="sanwen@localhost")
+SANWEN_SMS = env("SANWEN_SMS", default="")
+SANWEN_PUSH = env.bool("SANWEN_PUSH", default=False)
+SANWEN_PUSH_KEY_FILE = env.path("SANWEN_PUSH_KEY_FILE", default=str(HOME / "push.key"))
+# Browsers name the address that is called: only those of known push services are.
+SANWEN_PUSH_HOSTS = env.list(
+    "SANWEN_PUSH_HOSTS",
+    default=[
+        "fcm.googleapis.com",
+        "updates.push.services.mozilla.com",
+        "web.push.apple.com",
+        ".notify.windows.com",
+    ],
+)
+# Messages a minute, of all workers together; robots refuse more than twenty.
+SANWEN_NEWS_RATES = {
+    "email": env.int("SANWEN_EMAIL_RATE", default=300),
+    "sms": env.int("SANWEN_SMS_RATE", default=60),
+    "push": 3000,
+    "other": 20,
+}
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -314,5 +353,9 @@ LOGGING = {
         }
     },
     "root": {"handlers": ["console"], "level": env("SANWEN_LOG_LEVEL", default="WARNING")},
-    "loggers": {"sanwen": {"level": "INFO"}},
+    "loggers": {
+        "sanwen": {"level": "INFO"},
+        # It logs what it sends, and to whom.
+        "apprise": {"level": "CRITICAL", "propagate": False},
+    },
 }

@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("processes.public_posts.urls")),
     path("", include("processes.disclosure.urls")),
     path("api/v1/", api.urls),
+    path("", include("notifications.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("accounts/", include("allauth.urls")),
 ]

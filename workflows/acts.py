@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 
 security_log = logging.getLogger("sanwen.security")
 
+acting = Signal()
+"""Sent within the act's transaction, once an act, when all of its records are written: `case`,
+`record`, `moved`. A receiver may put a row of its own into ``case.unwritten``, which is written
+with the act or not at all; if it raises, the act has not happened."""
+
 acted = Signal()
 """Sent after commit, once an act: `case_id`, `number`, `record_id`, `step`, `act`, `moved`."""
 
@@ -292,6 +297,7 @@ def _perform(
             if outcome is not None:
                 finish(run, outcome, now, by=party)
                 moved = True
+        acting.send(sender=Case, case=case, record=record, moved=moved)
         records.flush(case)
     announce(case, record, moved=moved)
     receipt = "" if party.role == "clock" else records.receipt_code(case, record.seq)
@@ -547,6 +553,7 @@ def open_case(
                     typed=(title, community.name),
                 )
                 procedure.begin(case, now)
+                acting.send(sender=Case, case=case, record=record, moved=True)
                 records.flush(case)
             announce(case, record, moved=True)
             return case

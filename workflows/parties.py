@@ -177,6 +177,13 @@ class Directory(Protocol):
         """The units from which a ballot's roll is frozen (``owners``, ``members``…)."""
         ...
 
+    def accounts(
+        self, roles: Collection[str], community: Community, at: dt.datetime, after: int, most: int
+    ) -> Sequence[int]:
+        """Whose accounts hold one of the roles in `community`, by primary key: the first `most`
+        beyond `after`, in order. For news that look for the people whom they concern."""
+        ...
+
     def names(self, keys: Iterable[str]) -> dict[str, str]:
         """Clear names by key, for pages of those who may see them."""
         ...

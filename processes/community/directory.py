@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -215,6 +215,28 @@ class CommunityDirectory:
         ownerships = Ownership.objects.select_related("owner").order_by("pk")
         units = _units(community).prefetch_related(Prefetch("ownerships", queryset=ownerships))
         return [_roll_unit(unit) for unit in units]
+
+    def accounts(
+        self, roles: Collection[str], community: Community, at: dt.datetime, after: int, most: int
+    ) -> list[int]:
+        """Residents by their households, others by the roles that they serve in; two queries."""
+        on = _day(at)
+        served = Role.objects.filter(
+            serving(on), community__in=_upwards(community), role__in=set(roles) - set(RESIDENTS)
+        )
+        found = served.filter(person_id__gt=after, person__is_active=True).values("person_id")
+        if set(roles) & set(RESIDENTS):
+            members = HouseholdMember.objects.filter(
+                active(on),
+                person_id__gt=after,
+                person__is_active=True,
+                household__unit__stairwell__building__estate__community=community,
+            )
+            if "household" not in roles:
+                members = members.filter(owns=True)
+            found = found.union(members.values("person_id"))
+        rows = found.order_by("person_id").values_list("person_id", flat=True).distinct()
+        return list(rows[:most])
 
     def names(self, keys: Iterable[str]) -> dict[str, str]:
         """Names of households' owners, as on the roll, and of who speaks for them; of staff.

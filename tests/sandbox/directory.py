@@ -22,6 +22,7 @@ class SandboxDirectory:
     rolls: dict[str, list[Any]] = defaultdict(list)
     appointed: list[tuple[str, int]] = []
     people: list[str] = []
+    holders: dict[int, set[int]] = defaultdict(set)
 
     @classmethod
     def reset(cls) -> None:
@@ -31,6 +32,7 @@ class SandboxDirectory:
         cls.rolls = defaultdict(list)
         cls.appointed = []
         cls.people = []
+        cls.holders = defaultdict(set)
 
     def parties_of(self, user: Any, community: Any, at: dt.datetime) -> Sequence[Party]:
         return [Party("office", f"person:{user.pk}", user.pk)] if user.is_authenticated else []
@@ -46,6 +48,11 @@ class SandboxDirectory:
 
     def roll(self, electorate: str, community: Any) -> Sequence[Any]:
         return self.rolls[electorate]
+
+    def accounts(
+        self, roles: Any, community: Any, at: dt.datetime, after: int, most: int
+    ) -> Sequence[int]:
+        return [pk for pk in sorted(self.holders[community.pk]) if pk > after][:most]
 
     def names(self, keys: Iterable[str]) -> dict[str, str]:
         return {key: f"示例{key}" for key in keys}

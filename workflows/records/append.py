@@ -214,15 +214,15 @@ def flush(case: Case) -> None:
     Once at the end of an act: for all its records together, and on PostgreSQL in one go.
     """
     statements: list[tuple[str, Sequence[Any]]] = []
-    kinds: tuple[type[Model], ...] = (Disclosure, Trace)
-    for model in kinds:
-        rows: list[Model] = [row for row in case.unwritten if isinstance(row, model)]
-        if rows:
-            insert = InsertQuery(model)
-            fields = [field for field in model._meta.concrete_fields if not field.primary_key]
-            insert.insert_values(fields, rows)
-            compiled = insert.get_compiler(connection=connection).as_sql()
-            statements += [(sql, list(params)) for sql, params in compiled]
+    kinds: dict[type[Model], list[Model]] = {}
+    for row in case.unwritten:
+        kinds.setdefault(type(row), []).append(row)
+    for model, rows in kinds.items():
+        insert = InsertQuery(model)
+        fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+        insert.insert_values(fields, rows)
+        compiled = insert.get_compiler(connection=connection).as_sql()
+        statements += [(sql, list(params)) for sql, params in compiled]
     case.unwritten.clear()
     table = connection.ops.quote_name(Case._meta.db_table)
     head = f"UPDATE {table} SET length = %s, head = %s WHERE id = %s"  # noqa: S608

@@ -60,6 +60,9 @@ KINDS: dict[str, Words] = {
     "accounts": _("账号"),
     "memberships": _("住户关联"),
     "sessions": _("登录状态"),
+    "subscriptions": _("关注"),
+    "channels": _("接收消息的地址"),
+    "deliveries": _("消息"),
     "owners": _("名册中的业主"),
     "drafts": _("待导入的名册文件"),
 }

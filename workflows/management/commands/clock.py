@@ -6,7 +6,9 @@ import signal
 import threading
 from typing import Any
 
+from django.apps import apps
 from django.core.management.base import BaseCommand, CommandParser
+from django.utils.module_loading import import_string
 
 from workflows import jobs, sweep
 from workflows.records import log
@@ -42,6 +44,12 @@ class Command(BaseCommand):
             *(
                 threading.Thread(target=jobs.run_forever, args=(stop, kinds), daemon=True)
                 for kinds in (jobs.KINDS.keys() - jobs.LONG, jobs.LONG)
+            ),
+            # What other apps let run beside the clock (``beside_clock`` of their configuration).
+            *(
+                threading.Thread(target=import_string(path), args=(stop,), daemon=True)
+                for config in apps.get_app_configs()
+                for path in getattr(config, "beside_clock", ())
             ),
         ]
         for thread in beside:

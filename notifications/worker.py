@@ -1,0 +1,56 @@
+"""The worker of news: spreads what acts wrote and sends what is due. Any number may run."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from django.db import InterfaceError, OperationalError, close_old_connections
+
+from . import fanout, sending
+
+log = logging.getLogger("sanwen.news")
+
+TIDY = 3600.0
+
+
+def run_once() -> int:
+    """Spread and send what waits; returns how many messages were sent."""
+    fanout.run_waiting()
+    return sum(sending.run_waiting(code) for code in sending.due_gateways())
+
+
+def run_forever(stop: threading.Event, pause: float = 2.0) -> None:
+    """Until `stop` is set. Each gateway is sent through on a thread of its own, and spreading has
+    another: one that hangs keeps nobody waiting but its own."""
+    busy: dict[str, Future] = {}
+    tidied = time.monotonic()
+    # Daemons are joined at exit by the pool; a send has its timeout.
+    with ThreadPoolExecutor(max_workers=12, thread_name_prefix="news") as pool:
+
+        def begin(name: str, work, *given) -> None:
+            if name not in busy or busy[name].done():
+                busy[name] = pool.submit(_quietly, work, *given)
+
+        while not stop.wait(pause):
+            begin("spread", fanout.run_waiting)
+            if time.monotonic() - tidied > TIDY:
+                tidied = time.monotonic()
+                begin("tidy", fanout.tidy)
+            for code in _quietly(sending.due_gateways) or ():
+                begin(f"gateway {code}", sending.run_waiting, code)
+
+
+def _quietly(work, *given):
+    try:
+        return work(*given)
+    except (InterfaceError, OperationalError):
+        log.warning("the database does not answer; trying again")
+    except Exception as error:
+        # No traceback: the values in it may be addresses of people.
+        log.error("the worker of news failed: %s", type(error).__name__)
+    finally:
+        close_old_connections()
+    return None
