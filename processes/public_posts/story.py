@@ -1,7 +1,6 @@
 """A call walked from outside, act by act: for the demo, for a call of any size, and for tests.
 
-Everything goes through the one door, as the pages do it; time is set on the engine's clock. Names
-and numbers are plainly nobody's.
+Names and numbers are plainly nobody's.
 """
 
 from __future__ import annotations
@@ -12,11 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db.models import Q
 
-from workflows import acts, clock, sweep
-from workflows import procedure as procedures
-from workflows.models import Case, Community, StepRun
+from workflows import acts, clock, story
+from workflows.models import Community, StepRun
 from workflows.parties import Party
 
 from . import rules
@@ -66,7 +63,7 @@ class Cast:
         return Party(role, f"person:{account}", account)
 
 
-class Story:
+class Story(story.Story):
     """One call on its way."""
 
     def __init__(
@@ -80,10 +77,9 @@ class Story:
         posts: Iterable[str] = POSTS,
     ) -> None:
         self.cast = cast
-        clock.set_now(start)
-        declared = procedures.current("public_posts", start.date())
-        office = cast.party("office")
-        self.case: Case = acts.open_case(declared, street, office, title=title, demo=demo)
+        super().__init__(
+            "public_posts", street, cast.party("office"), start, title=title, demo=demo
+        )
         self.act("announce", "task.done", self._announcement(start.date(), posts))
         self.posts = {post.number: post for post in self.case.posts.all()}
         self.applied = 0
@@ -115,24 +111,7 @@ class Story:
     ) -> acts.Done:
         """One act by the party of a role."""
         party = party or self.cast.party(role)
-        return acts.perform(self.case.pk, step, name, party, data or {}, files)
-
-    def run(self, step: str) -> StepRun:
-        """The open run of a step."""
-        return StepRun.objects.get(process=self.case, name=step, finished__isnull=True)
-
-    def wait(self, **delta: int) -> Story:
-        """Let time pass, then let the sweep do what is due in this case."""
-        clock.set_now(clock.now() + dt.timedelta(**delta))
-        sweep.sweep(Q(process=self.case))
-        return self
-
-    def wait_for(self, step: str) -> Story:
-        """Let time pass until what is scheduled for the open run of a step comes, and sweep."""
-        scheduled = self.run(step).scheduled
-        if scheduled is not None:
-            clock.set_now(max(scheduled, clock.now()) + dt.timedelta(hours=9))
-        return self.wait()
+        return self.perform(step, name, party, data, files)
 
     def until_day(self, day: dt.date) -> Story:
         """Let time pass until nine on that day, unless it is over."""
