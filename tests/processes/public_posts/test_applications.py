@@ -185,3 +185,15 @@ def test_when_the_term_to_object_is_over_nobody_is_told_to_object(walk, people):
     assert "提出异议" not in mine
     with pytest.raises(Refused, match="截止"):
         walk.do("check", "refusal.objected", {"number": 1, "text": "晚了"}, as_party(people[0]))
+
+
+def test_on_paper_the_receipt_tells_where_it_stands_and_why(walk):
+    walk.announce()
+    walk.apply(1)
+    code = walk.apply(2, born="1999-05-01").receipt
+    assert "待初审" in Client().get(f"/r/{code}/").content.decode()
+    walk.after(20)
+    walk.do("check", "applications.checked", {"confirm": "on"})
+    page = Client().get(f"/r/{code}/").content.decode()
+    for words in ("初审未通过", "出生日期晚于公告规定的范围", "24时前提出异议"):
+        assert words in page
