@@ -114,7 +114,12 @@ class AppealForm(TaskForm):
 
     def fact(self) -> Appeal:
         """The appeal."""
-        data = {name: value for name, value in self.cleaned_data.items() if name != "photos"}
+        # Not every field is the appeal's: photos are files, and so is the scan of a paper form.
+        data = {
+            name: value
+            for name, value in self.cleaned_data.items()
+            if not isinstance(self.fields[name], UploadField)
+        }
         return Appeal(case=self.act.case, digest=alike.digest(data["text"]), **data)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import transaction
@@ -38,6 +39,9 @@ EASY, MOST, SAME = "5/h", "30/h", "3/d"
 """How many one browser hands in before a person looks at them first; at which it is refused; how
 often the same words are taken unseen. An address is never counted: many people may share it."""
 PER_PAGE = 20
+FIGURES, FIGURES_STAND = "appeals.figures", 60
+"""Under which key the figures, which count every appeal there is, are kept, and for how many
+seconds."""
 
 
 def _browser(_group: str, request: HttpRequest) -> str:
@@ -237,7 +241,7 @@ def listing(request: HttpRequest) -> HttpResponse:
             units=rules.UNITS.items(),
             states=reading.STATES.items(),
             places=reading.places(),
-            figures=reading.figures(),
+            figures=cache.get_or_set(FIGURES, reading.figures, FIGURES_STAND),
             may_enter=bool(reading.typed_in_by(request.user)),
         ),
     )

@@ -219,7 +219,7 @@ class Handling(Task):
 
     def in_charge(self, case: Case) -> str:
         """The seat that leads, where there are seats."""
-        seats = list(self.seats(case)) if self.seats is not None else []
+        seats = self.seats([case]).get(case.pk, ()) if self.seats is not None else ()
         return f"{self.by[0]}:{seats[0]}" if seats and seats[0] else super().in_charge(case)
 
     @property
