@@ -1,4 +1,4 @@
-"""ASGI entry point: HTTP now, live updates over WebSocket with notifications."""
+"""ASGI entry point: HTTP, and hints for pages that are looked at over WebSocket."""
 
 import os
 
@@ -7,6 +7,12 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 site = get_asgi_application()
 
-from workflows.portal.fast import LogFirst  # noqa: E402  once Django is set up
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402  once Django is set up
+from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from django.urls import path  # noqa: E402
 
-application = LogFirst(site)
+from notifications.live import Live  # noqa: E402
+from workflows.portal.fast import LogFirst  # noqa: E402
+
+live = AllowedHostsOriginValidator(URLRouter([path("live/", Live.as_asgi())]))
+application = ProtocolTypeRouter({"http": LogFirst(site), "websocket": live})

@@ -22,7 +22,7 @@ from workflows.parties import directory
 from workflows.procedure import unfeatured
 from workflows.steps.base import Step
 
-from . import what
+from . import live, what
 from .models import (
     OWN,
     PAGE,
@@ -290,6 +290,7 @@ def _write(
 def _done(news: News) -> None:
     mine = News.objects.filter(pk=news.pk, holder=news.holder)
     mine.update(spread_at=clock.now(), lease=None, holder="")
+    live.hint(live.NEWS)
 
 
 def due(reader: Reader, at: dt.datetime, *, urgent: bool) -> dt.datetime:

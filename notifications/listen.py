@@ -7,12 +7,12 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from workflows.acts import acting
+from workflows.acts import acted, acting
 from workflows.erasing import Subject
 from workflows.models import Case, Record
 from workflows.records.erasure import erasing
 
-from . import what
+from . import live, what
 from .models import Channel, Delivery, News, Reader, Subscription
 
 
@@ -29,6 +29,12 @@ def keep(sender: Any, *, case: Case, record: Record, moved: bool, **_more: Any) 
                 at=record.at,
             )
         )
+
+
+@receiver(acted)
+def hint(sender: Any, *, number: str, **_more: Any) -> None:
+    """Pages of the case that are looked at ask again."""
+    live.hint(live.group_of(number))
 
 
 @receiver(erasing)
