@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test test-fast lint chaos city messages lock clean
+.PHONY: help demo setup test test-fast bench lint chaos city messages lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,12 @@ test: lint  ## every check and test, on SQLite and then on PostgreSQL with Redis
 
 test-fast: setup  ## the tests that need no browser, on SQLite
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not browser and not slow"
+
+bench: setup  ## the benchmarks, as ratios in one run; docs/performance.md holds results
+	$(BIN)/python -m benchmarks.acts
+	$(BIN)/python -m benchmarks.log
+	$(BIN)/python -m benchmarks.trail 1000 3000 10000
+	$(BIN)/python -m benchmarks.verify
 
 lint: setup  ## style, types, import contracts, migrations, settings, translations
 	$(BIN)/ruff check .

@@ -37,7 +37,10 @@ def prepare() -> None:
 
 
 def paired(
-    ways: Mapping[str, Callable[[], object]], rounds: int, warm: int = 20
+    ways: Mapping[str, Callable[[], object]],
+    rounds: int,
+    warm: int = 20,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
     """The median seconds of each way, taken in turn so that all see the same machine."""
     for _ in range(warm):
@@ -46,9 +49,9 @@ def paired(
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
-            begun = time.perf_counter()
+            begun = clock()
             way()
-            taken[name].append(time.perf_counter() - begun)
+            taken[name].append(clock() - begun)
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
