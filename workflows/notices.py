@@ -93,7 +93,10 @@ def composed(run: StepRun, code: str) -> Notice:
 
 def office_of(run: StepRun, contacts: Contacts, role: Words) -> str:
     """In whose name a notice stands: the office on file, else the place and its first role."""
-    return contacts.office or f"{run.process.community.name}{role}"
+    place, words = run.process.community.name, str(role)
+    # 示范街道 and 街道办事处 say 街道 once.
+    shared = next((n for n in range(len(words), 0, -1) if place.endswith(words[:n])), 0)
+    return contacts.office or f"{place}{words[shared:]}"
 
 
 # --- parts -------------------------------------------------------------------------------------
@@ -134,10 +137,12 @@ def _files(files: Iterable[Any]) -> list[Words]:
 
 @of_step.register
 def _of_publicity(step: Publicity, run: StepRun) -> Listed:
-    title = _("关于%(title)s的公示") % {"title": run.process.title}
+    # 设计方案公示 is the publicity of 设计方案.
+    about = {"title": run.process.title, "step": str(step.title).removesuffix("公示")}
+    title = _("关于%(title)s%(step)s的公示") % about
     found: Listed = {STANDS: (title, partial(_publicity, step, run, title))}
     if run.finished and run.outcome:
-        result = _("关于%(title)s公示结果的公告") % {"title": run.process.title}
+        result = _("关于%(title)s%(step)s结果的公告") % {**about, "step": step.title}
         found["result"] = (result, partial(_outcome, step, run, result))
     return found
 
@@ -168,7 +173,7 @@ def _publicity(step: Publicity, run: StepRun, title: Words) -> Notice:
             "这件事还没有最后定。您如果不同意或者发现不对，%(until)s都可以提出，每一件都会核查并说明理由。"
         )
         % {"until": until},
-        _("%(place)s“%(title)s”%(step)s，现将有关内容予以公示。")
+        _("现将%(place)s“%(title)s”的有关内容公示如下（%(step)s）。")
         % {"place": run.process.community.name, "title": run.process.title, "step": step.title},
         [
             Section(_("公示内容"), [*content, *reason]),

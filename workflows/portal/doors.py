@@ -30,7 +30,7 @@ from ..steps import doors as issuing
 from ..steps.base import Step
 from ..steps.doors import Issued
 from ..uploads import UploadField
-from .notices import _handler, _pdf, _secret
+from .notices import _pdf, _secret, capacity
 from .viewer import Viewer
 from .views import context, find_case
 
@@ -92,7 +92,7 @@ def of_case(request: HttpRequest, number: str) -> HttpResponse:
 def paper(request: HttpRequest, number: str, run_id: int, act: str) -> HttpResponse:
     """Forms for the households that have none, in walking order: one PDF, made this once."""
     run, kind = _kind(find_case(number), run_id, act)
-    party = _handler(request, run)
+    party = capacity(request, run, run.step.by)
     again, find = "again" in request.POST, request.POST.get("find", "")[:40]
     members = issuing.wanted(run, kind, again=again, find=find)
     if len(members) > MOST:
@@ -118,7 +118,7 @@ def paper(request: HttpRequest, number: str, run_id: int, act: str) -> HttpRespo
 def withdraw(request: HttpRequest, number: str, run_id: int, act: str) -> HttpResponse:
     """End codes that were not used: a form was lost, or a whole pack of them."""
     run, kind = _kind(find_case(number), run_id, act)
-    party = _handler(request, run)
+    party = capacity(request, run, run.step.by)
     payload = {"run": run.pk, "form": kind.act, "find": request.POST.get("find", "")[:40]}
     try:
         done = acts.perform(run.process, acts.CASE, "forms.withdrawn", party, payload)

@@ -3,6 +3,7 @@ the page on which whoever did so sends the photo."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.conf import settings
@@ -23,7 +24,7 @@ from django_ratelimit.exceptions import Ratelimited
 from .. import acts, clock, codes, notices, printing
 from ..models.case import Case, StepRun
 from ..notices import Notice, Section
-from ..parties import Party, role_title
+from ..parties import Party, directory, role_title
 from ..steps import walls
 from ..steps.base import Step
 from ..steps.walls import Drawn
@@ -63,16 +64,17 @@ def of_case(request: HttpRequest, number: str) -> HttpResponse:
             "title": title,
             "url": f"/cases/{case.number}/notices/{run.pk}/{code}",
             "wall": hanging.get((run.pk, code)),
-            "prints": bool(viewer.roles.intersection(run.flow_task.by)),
+            "prints": bool(viewer.roles.intersection(walls.handlers(run))),
         }
         for run in shown
         for code, title in notices.listed(run).items()
     ]
     prints = any(row["prints"] for row in rows)
+    boards = prints and bool(directory().members(walls.PLACES, case.community))
     return render(
         request,
         "portal/notices.html",
-        context(request, "cases", case=case, rows=rows, prints=prints),
+        context(request, "cases", case=case, rows=rows, prints=prints, boards=boards),
     )
 
 
@@ -126,10 +128,14 @@ def withdraw(request: HttpRequest, number: str, run_id: int, code: str) -> HttpR
 
 
 def _handler(request: HttpRequest, run: StepRun) -> Party:
-    """The capacity in which the reader handles the step; 403 where there is none."""
-    step: Any = run.flow_task
+    """The capacity in which the reader prints notices of the run; 403 where there is none."""
+    return capacity(request, run, walls.handlers(run))
+
+
+def capacity(request: HttpRequest, run: StepRun, roles: Collection[str]) -> Party:
+    """The reader's capacity in one of the roles; 403 where there is none."""
     for party in Viewer(request.user, run.process).parties:
-        if party.role in step.by:
+        if party.role in roles:
             return party
     raise PermissionDenied
 
@@ -267,9 +273,9 @@ def hang(request: HttpRequest, code: str) -> HttpResponse:
 
 def _own(request: HttpRequest, sheet: Any) -> Party | None:
     """The reader's own capacity, where they are signed in and handle the step."""
-    step: Any = sheet.run.flow_task
+    roles = walls.handlers(sheet.run)
     parties = Viewer(request.user, sheet.run.process).parties
-    return next((party for party in parties if party.role in step.by), None)
+    return next((party for party in parties if party.role in roles), None)
 
 
 def _sheet(request: HttpRequest, code: str) -> Any:

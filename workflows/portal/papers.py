@@ -30,7 +30,7 @@ from ..steps.base import Step
 from ..uploads import UploadField
 from .desk import _tell
 from .doors import blank
-from .notices import _handler
+from .notices import capacity
 from .viewer import Viewer
 from .views import context, find_case
 
@@ -164,7 +164,7 @@ def _save(request: HttpRequest, run: StepRun, row: DoorForm, typist: Party) -> a
 def draw(request: HttpRequest, number: str, run_id: int, act: str) -> HttpResponse:
     """Draw the papers to be checked."""
     run, kind, _typist = _found(request, number, run_id, act)
-    party = _handler(request, run)
+    party = capacity(request, run, run.step.by)
     try:
         done = acts.perform(
             run.process, acts.CASE, "forms.drawn", party, {"run": run.pk, "form": kind.act}
@@ -205,7 +205,7 @@ def check(request: HttpRequest, number: str, run_id: int, act: str) -> HttpRespo
         }
         try:
             done = acts.perform(
-                run.process, acts.CASE, "form.checked", _handler(request, run), payload
+                run.process, acts.CASE, "form.checked", capacity(request, run, run.step.by), payload
             )
         except acts.Refused as refused:
             _tell(form, refused)

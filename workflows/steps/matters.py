@@ -13,7 +13,7 @@ from ..acts import CASE, Act, Written, perform
 from ..models.case import Case, StepRun
 from ..models.download import TrailDownload
 from ..models.record import Record
-from ..parties import Party
+from ..parties import Party, directory
 from ..uploads import UploadField
 from .base import ActForm, ActSpec, Roles, Step, act, refuse, term_body
 from .doors import Doors
@@ -120,7 +120,8 @@ class CaseActs(Walls, Doors, Privacy, Answering):
         if not isinstance(spec.by, str):
             return tuple(spec.by)
         if spec.by == "handlers":
-            return tuple(dict.fromkeys(role for step in case.declared.steps() for role in step.by))
+            by = [role for step in case.declared.steps() for role in step.by]
+            return tuple(dict.fromkeys([*by, *directory().typists]))
         asking = [step for step in case.declared.steps() if step.kind in ASKING]
         if spec.by == "overseers":
             stops = spec.name in ("case.suspended", "case.resumed")

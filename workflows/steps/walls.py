@@ -51,6 +51,15 @@ def places(run: StepRun) -> list[tuple[str, str]]:
     return [(member.key, member.public_label) for member in members]
 
 
+def handlers(run: StepRun) -> set[str]:
+    """The roles that print and put up the notices of a run: those that handle it, and where the
+    posting is not itself an act of the step, whoever types in paper for the place."""
+    step: Any = run.flow_task
+    by = set(getattr(step, "by", ()))
+    at_step = isinstance(step, Publicity) and step.posted_in is not None
+    return by if at_step else by | set(directory().typists)
+
+
 def draw(run: StepRun, wanted: Iterable[str] = ()) -> list[Drawn]:
     """A sheet with a fresh code for each place, or for those that are `wanted`."""
     chosen = set(wanted)
@@ -207,8 +216,7 @@ class Walls(Step):
 
     @staticmethod
     def _may(doing: Act, run: StepRun) -> None:
-        step: Any = run.flow_task
-        if doing.party.role not in getattr(step, "by", ()):
+        if doing.party.role not in handlers(run):
             raise refuse(_("您的身份不能办理这一操作。"), code="wrong_party")
 
 

@@ -40,7 +40,9 @@ def contact(place):
 
 def print_sheets(story, place, run, code, **data):
     url = f"/cases/{story.case.number}/notices/{run.pk}/{code}/sheets.pdf"
-    return place.client("residents_committee").post(url, data)
+    response = place.client("residents_committee").post(url, data)
+    assert response.status_code == 200
+    return response
 
 
 def codes_of(content: bytes) -> list[str]:
@@ -167,6 +169,22 @@ def test_a_code_is_good_once_and_not_after_it_was_withdrawn(told, place):
     late = client.post(f"/p/{two}/", {"photos": photo(4)})
     assert "这个码已作废" in late.content.decode()
     assert Posting.objects.filter(run=run, posted_at=None).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("stage", "step", "notice"),
+    [("design_publicity", "design_publicity", "notice"), ("ask_needs", "shortlist", "result")],
+)
+def test_of_two_who_send_a_photo_at_once_one_may(told, place, stage, step, notice):
+    story = told(stage)
+    run = story.case.runs.get(name=step)
+    one, _two = codes_of(print_sheets(story, place, run, notice).content)
+    first, second = walls.found(one), walls.found(one)  # both have seen the code open
+    walls.hang(first, photo(1), walls.by_sheet(first), clock.now())
+    with pytest.raises(acts.Refused) as refused:
+        walls.hang(second, photo(2), walls.by_sheet(second), clock.now())
+    assert refused.value.code == "duplicate"
+    assert Attachment.objects.filter(field="photos", run=run).count() == 1
 
 
 def test_the_code_of_an_officer_who_has_left_proves_nothing(told, place):
