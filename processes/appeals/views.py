@@ -95,7 +95,8 @@ def _form(request: HttpRequest, where: Community, author: Party) -> AppealForm:
     case = Case(flow_class=Appeals, community=where)
     doing = acts.Act(case, None, step.acts["task.done"], author, clock.now())
     picked = {"building": request.GET.get("building", "")}
-    return AppealForm(request.POST or None, request.FILES or None, act=doing, initial=picked)
+    form: type[AppealForm] = acts.form_of(step, doing)
+    return form(request.POST or None, request.FILES or None, act=doing, initial=picked)
 
 
 def _hand_in(

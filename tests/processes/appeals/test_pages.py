@@ -350,13 +350,17 @@ def test_what_comes_by_telephone_is_typed_in_and_followed_by_its_receipt(town):
     assert "/appeals/enter/" in clerk.get("/appeals/").content.decode()
     assert "/appeals/enter/" not in Client().get("/appeals/").content.decode()
     assert clerk.get("/appeals/enter/").status_code == 200
+    form = clerk.get("/appeals/enter/?place=estate").content.decode()
+    assert 'name="scan"' in form
+    assert 'name="scan"' not in Client().get("/appeals/new/?place=estate").content.decode()
     told = {**SENT, "way": "phone", "happened_on": "2026-03-02", "submission": "call"}
     assert clerk.post("/appeals/enter/", {**told, "way": ""}).status_code == 422
     assert clerk.post("/appeals/enter/", {**told, "happened_on": "2026-03-04"}).status_code == 422
     assert clerk.post("/appeals/enter/", {**told, "happened_on": "2026-01-30"}).status_code == 422
     assert not Case.objects.exists()
-    sent = clerk.post("/appeals/enter/", told)
+    sent = clerk.post("/appeals/enter/", {**told, "scan": _photo()})
     assert sent.status_code == 302
+    assert Attachment.objects.get().field == "scan"
     assert clerk.post("/appeals/enter/", told)["Location"] == sent["Location"]
     printed = clerk.get(sent["Location"]).content.decode()
     case = Case.objects.get()
