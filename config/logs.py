@@ -15,8 +15,8 @@ _VALUES = re.compile(r"^(DETAIL|CONTEXT|详细信息|背景):.*$", re.MULTILINE)
 
 
 class HideReceipts(logging.Filter):
-    """Replaces codes of receipts, posted notices and forms, and the secrets of people's own calendars
-    and messages, in addresses: whoever reads the log must not learn them."""
+    """Replaces codes of receipts, notices and forms, and the secrets of people's own calendars and
+    messages, in addresses: whoever reads the log must not learn them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the line and name its request; every line passes."""
