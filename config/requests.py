@@ -1,4 +1,5 @@
-"""A name for each request, so that its log lines can be found together."""
+"""What happens to every request: it gets a name, so that its log lines can be found together; signs
+that no database takes are refused; and what is shown to one person is kept nowhere."""
 
 from __future__ import annotations
 
@@ -8,7 +9,9 @@ from collections.abc import Callable
 from contextvars import ContextVar
 
 from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_cache_control
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 _GIVEN = re.compile(r"[A-Za-z0-9-]{8,64}")
@@ -32,4 +35,34 @@ class NameRequests:
         finally:
             request_id.reset(token)
         response[HEADER] = name
+        return response
+
+
+class RefuseNul:
+    """Refuses addresses with a NUL in them (400): PostgreSQL takes none in a text, SQLite does, and
+    no address of ours has one. Forms refuse it themselves, and so does the API."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Let it pass, or refuse it."""
+        query = request.META.get("QUERY_STRING", "")
+        if ("\x00" in request.path or "%00" in query) and not request.path.startswith("/api/"):
+            raise SuspiciousOperation("an address with a NUL")
+        return self.get_response(request)
+
+
+class KeepNothing:
+    """What somebody who has signed in is shown is kept by no browser and no cache between, so that
+    the next one at a shared computer does not find it; unless the page says otherwise itself."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Say so in the answer."""
+        response = self.get_response(request)
+        if not response.has_header("Cache-Control") and request.user.is_authenticated:
+            patch_cache_control(response, private=True, no_store=True)
         return response
