@@ -72,6 +72,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(
         (
             "", "cases/", "search/", "verify/", "accessibility/", "healthz", "readyz", "r/", "f/",
+            "supervision/", "supervision/figures.csv",
             "procedures/", "appeals/", "appeals/new/", "disclosure/", "log/", "log/checkpoints",
             "log/checkpoints/<int:start>", "log/keys", "procedures/appeals/open/",
             CASE, *(CASE + end for end in (
@@ -96,6 +97,12 @@ RULES: dict[str, Rule] = {
     "i18n/setlang/": only(*ROLES, everywhere=True, method="post"),
     "log/cosignatures": only(*ROLES, everywhere=True, method="post"),
     **dict.fromkeys(("my/", "my/terms.ics", "my/claim/", "inbox/"), SIGNED_IN),
+    **dict.fromkeys(("news/", "news/settings/"), SIGNED_IN),
+    **dict.fromkeys(
+        ("news/read/", "news/settings/times/", "news/settings/stop/", "news/channels/add/",
+         "news/channels/push/"),
+        only(*ROLES[1:], everywhere=True, method="post"),
+    ),
     # --- one's own
     CASE + "do/<slug:step>/<str:act>/": only("resident"),
     CASE + "done/<int:seq>/": only("resident"),
@@ -124,6 +131,8 @@ RULES: dict[str, Rule] = {
     "staff/rolls/<slug:code>/": only(*TYPISTS),
     "staff/rolls/<slug:code>/preview/": only(*TYPISTS),
     "operate/": only("superuser", everywhere=True),
+    "supervision/overdue/": only("committee", *OFFICES, "moderator", "auditor", everywhere=True),
+    "news/queue/": only("committee", *OFFICES, everywhere=True),
     # --- needs a token, a code, or a case of another kind
     "metrics": tried("tests/workflows/test_watch.py"),
     "r/<str:code>/": tried(RECEIPTS, form=True),
@@ -146,6 +155,13 @@ RULES: dict[str, Rule] = {
         tried("tests/workflows"),
     ),
     "m/<str:code>/": tried("tests/workflows"),
+    "supervision/steps/": tried("tests/processes/community/test_supervision.py"),
+    **dict.fromkeys(
+        ("news/follow/", "news/channels/<int:pk>/verify/", "news/why/<int:pk>/",
+         "news/why/<str:secret>/<int:pk>/", "news/leave/<str:secret>/"),
+        tried("tests/notifications"),
+    ),
+    "news/channels/<int:pk>/leave/": tried("tests/notifications", method="post"),
     CASE + "steps/<int:run_id>/sessions/<int:pk>/sign-in.pdf": tried("tests/workflows"),
     "my/terms/<int:pk>-<slug:secret>.ics": tried("tests/workflows/test_open_data.py"),
     "jobs/<uuid:uid>/": tried("tests/workflows/test_jobs.py"),

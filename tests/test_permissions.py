@@ -80,7 +80,7 @@ class World:
         return {
             "number": case.number, "run_id": run, "run": run, "seq": seq, "uid": file.uid,
             "code": case.community.code, "act": "opinion.submitted", "step": "ask", "start": 0,
-            "index": 0, "path": "0/000", "round_": 1, "post": 1, "applicant": 1, "pk": 1,
+            "index": 0, "path": "0/000", "round_": 1, "post": 1, "applicant": 1, "pk": 10**9,
             "secret": "x", "words": words.pk, "year": 2026, "leaf": 0, "kind": "opinion",
         }  # fmt: skip
 
