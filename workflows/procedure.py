@@ -17,8 +17,9 @@ from .acts import Refused
 from .models.case import Case, StepRun
 from .models.record import Attachment
 from .parties import Party
-from .steps.base import Opening, Step, Words
+from .steps.base import Step, Words
 from .steps.matters import CaseActs
+from .steps.nodes import Opening
 
 
 class CaseLock:

@@ -17,8 +17,9 @@ from .models.case import Case, Community
 from .models.record import Record
 from .parties import Party
 from .procedure import Procedure
-from .steps.base import Closing, Opening, act
+from .steps.base import act
 from .steps.matters import CaseActs
+from .steps.nodes import Closing, Opening
 from .steps.task import NoteForm, Task
 
 

@@ -9,7 +9,8 @@ from django.core import checks
 from viewflow.workflow.base import Node
 
 from . import procedure as procedures
-from .steps.base import Closing, Opening, Step
+from .steps.base import Step
+from .steps.nodes import Closing, Opening
 
 
 @checks.register("workflows")

@@ -16,8 +16,8 @@ from viewflow import this
 from workflows.models import Attachment, Case
 from workflows.parties import Party, name_roles
 from workflows.procedure import Procedure
-from workflows.steps.base import Closing, Opening
 from workflows.steps.ledger import Ledger
+from workflows.steps.nodes import Closing, Opening
 from workflows.steps.task import Task
 from workflows.terms import WorkingDays
 

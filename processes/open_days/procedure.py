@@ -8,9 +8,9 @@ from django.utils.translation import gettext_lazy as _
 from viewflow import this
 
 from workflows.procedure import Procedure
-from workflows.steps.base import Closing, Opening
 from workflows.steps.consultation import Consultation
 from workflows.steps.meeting import Meeting
+from workflows.steps.nodes import Closing, Opening
 from workflows.terms import Days
 
 CONVENERS = ("residents_committee", "office")

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from viewflow import this
 
 from workflows.procedure import Procedure
-from workflows.steps.base import Closing, Opening
+from workflows.steps.nodes import Closing, Opening
 from workflows.steps.publicity import Publicity
 from workflows.terms import Days
 

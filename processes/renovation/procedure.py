@@ -12,11 +12,11 @@ from viewflow import this
 
 from workflows.parties import name_roles
 from workflows.procedure import Procedure
-from workflows.steps.base import Closing, Meet, Opening, Together
 from workflows.steps.children import Children, LotSpec
 from workflows.steps.consultation import Consultation
 from workflows.steps.ledger import Ledger
 from workflows.steps.meeting import Meeting
+from workflows.steps.nodes import Closing, Meet, Opening, Together
 from workflows.steps.panel import Panel
 from workflows.steps.publicity import Publicity
 from workflows.steps.selection import Selection

@@ -9,7 +9,7 @@ from viewflow import this
 from workflows.law import ByLaw
 from workflows.parties import name_roles
 from workflows.procedure import Procedure
-from workflows.steps.base import Closing, Opening
+from workflows.steps.nodes import Closing, Opening
 from workflows.steps.publicity import Publicity
 from workflows.steps.task import Task
 

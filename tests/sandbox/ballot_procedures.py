@@ -4,8 +4,8 @@ from viewflow import this
 
 from workflows.procedure import Procedure
 from workflows.steps.ballot import Ballot
-from workflows.steps.base import Closing, Opening
 from workflows.steps.children import Children, LotSpec
+from workflows.steps.nodes import Closing, Opening
 from workflows.steps.task import Task
 from workflows.terms import Days, WorkingDays
 

@@ -4,7 +4,7 @@ from django import forms
 from viewflow import this
 
 from workflows.procedure import Procedure
-from workflows.steps.base import Closing, Meet, Opening, Together
+from workflows.steps.nodes import Closing, Meet, Opening, Together
 from workflows.steps.task import Task, TaskForm
 from workflows.terms import Days
 

@@ -8,8 +8,8 @@ from viewflow import this
 
 from workflows.parties import Party
 from workflows.procedure import Procedure
-from workflows.steps.base import Closing, Opening
 from workflows.steps.consultation import Consultation, MenuItem
+from workflows.steps.nodes import Closing, Opening
 from workflows.steps.publicity import Publicity
 from workflows.terms import Days, WorkingDays
 

@@ -6,9 +6,9 @@ from django import forms
 from viewflow import this
 
 from workflows.procedure import Procedure
-from workflows.steps.base import Closing, Opening
 from workflows.steps.ledger import Entry, EntryForm, EntryKind, Ledger, Move
 from workflows.steps.meeting import Meeting
+from workflows.steps.nodes import Closing, Opening
 from workflows.steps.panel import Panel
 from workflows.steps.panel_rules import Criterion, Score, SeatSpec
 from workflows.steps.selection import Selection

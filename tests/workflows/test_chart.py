@@ -13,10 +13,11 @@ from tests.sandbox import ballot_procedures, core_procedures, opinion_procedures
 from workflows.portal import chart
 from workflows.procedure import all_declared
 from workflows.steps.ballot import Ballot
-from workflows.steps.base import Meet, Step, Together
+from workflows.steps.base import Step
 from workflows.steps.consultation import Consultation
 from workflows.steps.ledger import Ledger
 from workflows.steps.meeting import Meeting
+from workflows.steps.nodes import Meet, Together
 from workflows.steps.panel import Panel
 from workflows.steps.publicity import Publicity
 from workflows.steps.selection import Selection

@@ -17,8 +17,9 @@ from django.utils import translation
 from workflows import parties
 from workflows.portal import words
 from workflows.procedure import Procedure, all_declared
-from workflows.steps.base import Closing, Step
+from workflows.steps.base import Step
 from workflows.steps.ledger import EntryKind, Ledger
+from workflows.steps.nodes import Closing
 
 ROOT = Path(__file__).parents[2]
 GROUND = "community"

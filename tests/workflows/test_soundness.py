@@ -10,7 +10,7 @@ from processes.renovation.tender import Tender
 from workflows.procedure import Procedure, all_declared
 from workflows.soundness import faults
 from workflows.steps.ballot import Ballot
-from workflows.steps.base import Closing, Opening
+from workflows.steps.nodes import Closing, Opening
 from workflows.steps.panel import Panel
 from workflows.steps.panel_rules import SeatSpec
 from workflows.steps.task import Task

@@ -16,21 +16,10 @@ from django.utils.translation import gettext_lazy as _
 from .. import clock
 from ..acts import Act, Written
 from ..models.case import Case, StepRun
-from .base import (
-    NOTHING,
-    SHOWN,
-    ActForm,
-    ActSpec,
-    Closing,
-    Roles,
-    Step,
-    Words,
-    act,
-    choices_of,
-    refuse,
-)
+from .base import NOTHING, SHOWN, ActForm, ActSpec, Roles, Step, Words, act, choices_of, refuse
 from .children import open_child
 from .ledger_rows import LedgerEntry, LedgerMove
+from .nodes import Closing
 from .opinion import PublicText, fingerprint
 
 __all__ = ["Elsewhere", "EntryForm", "EntryKind", "Ledger", "LedgerEntry", "LedgerMove", "Move"]

@@ -21,7 +21,8 @@ from processes.renovation.story import Story
 from workflows import calendars, clock
 from workflows.models import Case, Community, StepRun
 from workflows.parties import directory
-from workflows.steps.base import Closing, Step, Together
+from workflows.steps.base import Step
+from workflows.steps.nodes import Closing, Together
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
