@@ -142,9 +142,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Redis switches the live layer, the cache and the queue to their city forms
 REDIS = env("SANWEN_REDIS", default="")
 if REDIS:
+    # Publish and subscribe: one connection a process, however many sockets it holds.
     CHANNEL_LAYERS = {
         "default": {
-            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
             "CONFIG": {"hosts": [REDIS]},
         }
     }

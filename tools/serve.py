@@ -83,6 +83,8 @@ def serve(host: str, port: int, ready: Callable[[], None]) -> int:
         "-m", "uvicorn", "config.asgi:application", "--host", host, "--port", str(port),
         "--lifespan", "off", "--log-level", "warning", "--no-access-log", "--no-server-header",
         "--timeout-graceful-shutdown", "10",
+        # Hints are one word; compressing them costs memory for every open page.
+        "--ws-per-message-deflate", "false",
     )  # fmt: skip
     clock, clock_began = start(*clock_command), time.monotonic()
     began, waiting = time.monotonic(), True
