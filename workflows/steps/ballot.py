@@ -702,6 +702,7 @@ class Ballot(Step):
             reason=doing.data["reason"],
             public_text=doing.data["public_text"],
             at=doing.at,
+            first_at=doing.at,
         )
         for row in rows:
             (row.uphold if decision == "upheld" else row.dismiss)()
