@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import glob
 import ipaddress
@@ -39,12 +38,18 @@ def pytest_configure(config: pytest.Config) -> None:
         messages.compile_all()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that asks for a browser is a browser test, marked or not."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """A test that asks for a browser is a browser test, marked or not; those come last.
+
+    Playwright's event loop goes on in its thread after a browser test. What starts a loop of its
+    own (a signature, an ASGI request) would fail there, and Django would take another connection.
+    """
     for item in items:
         if {"browser", "browser_type", "page", "context"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("browser")
+    yield
+    items.sort(key=lambda item: "browser" in item.keywords)
 
 
 # --- time
@@ -62,23 +67,6 @@ def frozen() -> Iterator[Callable[[dt.datetime], None]]:
     """Time stands at `MORNING`; call the fixture's value with a moment to move it."""
     with clock.at(MORNING):
         yield clock.set_now
-
-
-# --- event loops
-
-
-@pytest.fixture(autouse=True)
-def _no_loop_left_by_a_browser(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Playwright's event loop stays in this thread after a browser test; other tests see none.
-
-    So that what starts a loop of its own (a signature, an ASGI request) does as it does in use.
-    """
-    loop = None if "browser" in request.keywords else asyncio._get_running_loop()
-    if loop is not None:
-        asyncio._set_running_loop(None)
-    yield
-    if loop is not None:
-        asyncio._set_running_loop(loop)
 
 
 # --- the site

@@ -26,7 +26,7 @@ def text(raw: bytes) -> str:
 
 
 @pytest.fixture
-def browser(settings, tmp_path, web):
+def subscriber(settings, tmp_path, web):
     """What a browser would send, and the key with which it reads."""
     settings.SANWEN_PUSH = True
     settings.SANWEN_PUSH_KEY_FILE = tmp_path / "push.key"
@@ -40,8 +40,8 @@ def browser(settings, tmp_path, web):
     return subscription, key, auth
 
 
-def test_a_browser_is_told_and_the_service_cannot_read_it(browser, web, case, account):
-    subscription, key, auth = browser
+def test_a_browser_is_told_and_the_service_cannot_read_it(subscriber, web, case, account):
+    subscription, key, auth = subscriber
     user = account("a")
     fanout.run_waiting()
     client = Client()
