@@ -322,7 +322,8 @@ class TestLists:
                 dict(pair.split("=") for pair in query.split("&") if pair), places
             )
             plan = planned(form.found()[:30])
-            assert "run_broken_term" in plan or "term" not in query
+            by_broken = "run_broken_term" in plan or "run_term_broken_at" in plan
+            assert by_broken or "term" not in query
             assert "case_newest" in plan or "community" in plan or "case_ended_last" in plan
             for line in plan.splitlines():
                 # Of every table but the (few) communities, rows are found, not searched.
