@@ -9,14 +9,14 @@ import re
 
 from .requests import request_id
 
-_SECRET = re.compile(r"/(r|p|f|my/terms|news/leave|news/why)/[^/\s\"']+")
+_SECRET = re.compile(r"/(r|p|f|m|my/terms|news/leave|news/why)/[^/\s\"']+")
 # PostgreSQL tells the values that broke a constraint.
 _VALUES = re.compile(r"^(DETAIL|CONTEXT|详细信息|背景):.*$", re.MULTILINE)
 
 
 class HideReceipts(logging.Filter):
-    """Replaces codes of receipts, notices and forms, and the secrets of people's own calendars and
-    messages, in addresses: whoever reads the log must not learn them."""
+    """Replaces codes of receipts, notices, forms and meetings' doors, and the secrets of people's
+    own calendars and messages, in addresses: whoever reads the log must not learn them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the line and name its request; every line passes."""

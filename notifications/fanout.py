@@ -177,7 +177,7 @@ def _spread_to(news: News, audience: Audience, ends: dt.datetime | None, skip: s
 
 
 def _audiences(news: News, one: what.Told) -> list[Audience]:
-    if not one.wide or news.case.procedure in unfeatured():
+    if not one.wide or news.case.unlisted or news.case.procedure in unfeatured():
         return []
     here = _upwards(news.case.community)
     found = Audience.objects.filter(
@@ -197,7 +197,7 @@ def _matching(news: News, one: what.Told) -> Q:
         if here is not None:
             cases.append(here.pk)
     found = Q(case__in=cases)
-    if one.wide:
+    if one.wide and not news.case.unlisted:  # what is in no public list is told in none
         procedure = Q(procedure="") | Q(procedure=news.case.procedure)
         topic = Q(topic="") | Q(topic__in=one.topics)
         if news.case.procedure not in unfeatured():

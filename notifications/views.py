@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -101,9 +102,9 @@ def _thing(data: Any) -> following.Thing:
 @never_cache
 def follow(request: HttpRequest) -> HttpResponse:
     """Follow something or no more: what one will hear then, and by which ways."""
-    if request.method == "POST" and not request.user.is_authenticated:
-        return redirect("account_login")
     thing = _thing(request.POST if request.method == "POST" else request.GET)
+    if request.method == "POST" and not request.user.is_authenticated:
+        return redirect_to_login(f"/news/follow/?{thing.query}")
     row = reader = None
     if request.user.is_authenticated:
         reader = reader_of(request.user)

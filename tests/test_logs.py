@@ -14,6 +14,7 @@ from config.logs import HideReceipts
     [
         ("Not Found: %s", ("/r/6VVC5-FCX4M-TPVM5-6WW23/",), "Not Found: /r/…/"),
         ('"GET /r/6VVC5FCX4MTPVM56WW23 HTTP/1.1" 500', (), '"GET /r/… HTTP/1.1" 500'),
+        ("Not Found: %s", ("/m/HJBYA8DAAD/",), "Not Found: /m/…/"),
         ("Not Found: %s", ("/p/6VVC5-FCX4M-TPVM5-6WW23/",), "Not Found: /p/…/"),
         ('"POST /f/6VVC5-FCX4M-TPVM5-6WW23/ HTTP/1.1" 422', (), '"POST /f/…/ HTTP/1.1" 422'),
         ("Not Found: %s", ("/my/terms/7-secret.ics",), "Not Found: /my/terms/…"),

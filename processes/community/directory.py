@@ -219,12 +219,13 @@ class CommunityDirectory:
     def accounts(
         self, roles: Collection[str], community: Community, at: dt.datetime, after: int, most: int
     ) -> list[int]:
-        """Residents by their households, others by the roles that they serve in; two queries."""
+        """Residents by their households, others by the roles that they serve in; one query."""
         on = _day(at)
         served = Role.objects.filter(
             serving(on), community__in=_upwards(community), role__in=set(roles) - set(RESIDENTS)
         )
-        found = served.filter(person_id__gt=after, person__is_active=True).values("person_id")
+        rows = served.filter(person_id__gt=after, person__is_active=True)
+        rows = rows.order_by().values_list("person_id", flat=True).distinct()
         if set(roles) & set(RESIDENTS):
             members = HouseholdMember.objects.filter(
                 active(on),
@@ -234,8 +235,9 @@ class CommunityDirectory:
             )
             if "household" not in roles:
                 members = members.filter(owns=True)
-            found = found.union(members.values("person_id"))
-        rows = found.order_by("person_id").values_list("person_id", flat=True).distinct()
+            # A union holds each account once.
+            rows = rows.union(members.order_by().values_list("person_id", flat=True))
+        rows = rows.order_by("person_id")
         return list(rows[:most])
 
     def names(self, keys: Iterable[str]) -> dict[str, str]:

@@ -163,6 +163,20 @@ def test_followers_of_a_place_a_procedure_and_a_topic_hear_of_theirs_alone(estat
     assert heard == {"place", "street", "procedure"}
 
 
+def test_what_is_in_no_public_list_is_told_to_followers_of_none(estate, case, account):
+    users = {name: account(name) for name in ("case", "place", "procedure")}
+    follow(users["case"], case=case)
+    follow(users["place"], place=estate)
+    follow(users["procedure"], procedure="errand")
+    fanout.run_waiting()
+    Delivery.objects.all().delete()
+    Case.objects.filter(pk=case.pk).update(unlisted=True)
+    done = acts.perform(case.pk, "case", "case.suspended", OFFICE, {"reason": "等待核实。"})
+    fanout.run_waiting()
+    heard = Delivery.objects.filter(news__record=done.record)
+    assert set(heard.values_list("channel__reader__user__username", flat=True)) == {"case"}
+
+
 def test_followers_of_a_case_hear_of_its_lots(estate, account):
     works = acts.open_case(Works, estate, OFFICE, title="工程")
     user = account("a")

@@ -364,3 +364,27 @@ def test_a_name_of_one_sign_and_of_forty() -> None:
         person = make_person(f"p{len(name)}", name=name)
         person.full_clean()
         assert str(person) == name
+
+
+# --- whom news concern -------------------------------------------------------------------------
+
+
+def test_accounts_are_found_by_household_and_role_each_once_in_pieces(street, estate, unit):
+    resident, tenant = make_member(unit).person, make_member(unit, owns=False).person
+    twice = make_person("twice", "office", community=street)
+    make_member(units_of(estate)[1], twice)
+    clerk = make_person("clerk", "office", community=street)
+    make_member(units_of(make_estate("elsewhere", parent=street))[0])
+    make_person("before", "office", community=street, until=SINCE + DAY)
+
+    def found(*wanted: str, after: int = 0, most: int = 10) -> list[int]:
+        return ask.accounts(wanted, estate.community, NOON, after, most)
+
+    assert found("household") == sorted([resident.pk, tenant.pk, twice.pk])
+    assert found("owner") == sorted([resident.pk, twice.pk])
+    assert found("office") == sorted([twice.pk, clerk.pk])
+    everybody = sorted([resident.pk, tenant.pk, twice.pk, clerk.pk])
+    assert found("household", "office") == everybody
+    first = found("household", "office", most=2)
+    assert first + found("household", "office", after=first[-1]) == everybody
+    assert found() == []
