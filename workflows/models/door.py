@@ -12,7 +12,7 @@ from .case import StepRun
 
 
 class DoorForm(models.Model):
-    """A form as printed for one household (入户表). Changes only through `acts.perform`.
+    """A form as printed for one household (入户表). Changes by `acts.perform`, but for `tries`.
 
     By the code on it, of which `hash` alone is kept, the household answers online without an
     account, once; or it fills the form in and an officer types it in. `act` is what the answer is,
