@@ -46,6 +46,14 @@ def made(tmp_path: Path, opinions: int = 2, *, full: bool = False) -> Path:
     return path
 
 
+def test_who_asks_before_the_sequencer_came_gets_every_proof(client, tmp_path):
+    case = make_case(2)
+    path = tmp_path / "trail.pdf"
+    path.write_bytes(b"".join(client.get(f"/cases/{case.number}/trail.pdf").streaming_content))
+    result = check(path)
+    assert result.status == 0, said(result)
+
+
 def check(path: Path):
     return verify(str(path), Trust([log.signer().verifier]))
 

@@ -36,6 +36,7 @@ def trail(request: HttpRequest, number: str) -> HttpResponseBase:
     held = make.newest(case)
     if held is None:
         address = _address(request, case)
+        log.integrate_now()  # an act of a second ago shall have its proof too
         if make.waiting(case) > AT_ONCE:
             work = jobs.queue("trail", case, language=get_language(), address=address)
             return redirect(work.get_absolute_url())

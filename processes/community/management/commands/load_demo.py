@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from processes.community import demo
 from workflows import clock
+from workflows.records import log
 
 
 class Command(BaseCommand):
@@ -29,6 +30,7 @@ class Command(BaseCommand):
                 return
             for line in demo.load(clock.now()):
                 self.stdout.write(f"  {line}")
+            log.integrate_now()
         except demo.HoldsRealCases as error:
             raise CommandError(
                 "This database holds cases or accounts that are not demo data; it is left alone. "
