@@ -22,7 +22,7 @@ from .models import Appeal
 _POINT = re.compile(r"-?[0-9]{1,2}\.[0-9]{3,7},-?[0-9]{1,3}\.[0-9]{3,7}")
 
 
-def _text(label: object, *, rows: int = 4, most: int = 1000, **kwargs: Any) -> forms.CharField:
+def _text(label: Any, *, rows: int = 4, most: int = 1000, **kwargs: Any) -> forms.CharField:
     return forms.CharField(
         label=label, max_length=most, widget=forms.Textarea(attrs={"rows": rows}), **kwargs
     )

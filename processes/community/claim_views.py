@@ -58,7 +58,7 @@ def claim(request: HttpRequest) -> HttpResponse:
         if _too_many_wrong(request, another=False):
             raise Ratelimited
         if form.is_valid():
-            person = Person.objects.get(pk=request.user.pk)
+            person = Person.objects.get(pk=request.user.pk or 0)
             try:
                 member = claims.claim(form.cleaned_data["code"], person, clock.now())
             except claims.ClaimRefused as refused:
@@ -118,7 +118,8 @@ class SheetForm(forms.Form):
     def __init__(self, *args: Any, community: Community, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         wells = Stairwell.objects.filter(building__estate__community=community)
-        self.fields["stairwell"].queryset = wells.select_related("building")
+        chosen: Any = self.fields["stairwell"]
+        chosen.queryset = wells.select_related("building")
 
 
 def _community(request: HttpRequest, code: str) -> Community:
@@ -160,7 +161,7 @@ def codes(request: HttpRequest, code: str) -> HttpResponse:
         form = SheetForm(request.POST, community=community)
         if form.is_valid():
             owns = form.cleaned_data["kind"] == "owner"
-            by = Person.objects.get(pk=request.user.pk)
+            by = Person.objects.get(pk=request.user.pk or 0)
             households = _households(community, form.cleaned_data)
             slips = claims.issue(households, clock.now(), by, owns=owns)
             logger.info("codes issued: %d, community %s, by %s", len(slips), community.pk, by.pk)

@@ -142,7 +142,7 @@ class CommunityDirectory:
         on = _day(at)
         serves = Role.objects.filter(
             serving(on),
-            person_id=party.user_id,
+            person_id=party.user_id or 0,
             person__is_active=True,
             community__in=_upwards(community),
         )
@@ -152,7 +152,7 @@ class CommunityDirectory:
                 party.via == "online"
                 and community.kind == APPLIED_TO
                 and party.key == f"person:{party.user_id}"
-                and Person.objects.filter(pk=party.user_id, is_active=True).exists()
+                and Person.objects.filter(pk=party.user_id or 0, is_active=True).exists()
             )
         if party.role == ANYONE:
             return _anyone(party) or (
@@ -176,7 +176,7 @@ class CommunityDirectory:
             return exists and serves.filter(role__in=TYPISTS).exists()
         members = HouseholdMember.objects.filter(
             active(on),
-            person_id=party.user_id,
+            person_id=party.user_id or 0,
             person__is_active=True,
             household__unit_id=int(number),
             household__unit__stairwell__building__estate__community=community,
@@ -225,7 +225,7 @@ class CommunityDirectory:
             serving(on), community__in=_upwards(community), role__in=set(roles) - set(RESIDENTS)
         )
         rows = served.filter(person_id__gt=after, person__is_active=True)
-        rows = rows.order_by().values_list("person_id", flat=True).distinct()
+        found: Any = rows.order_by().values_list("person_id", flat=True).distinct()
         if set(roles) & set(RESIDENTS):
             members = HouseholdMember.objects.filter(
                 active(on),
@@ -236,9 +236,8 @@ class CommunityDirectory:
             if "household" not in roles:
                 members = members.filter(owns=True)
             # A union holds each account once.
-            rows = rows.union(members.order_by().values_list("person_id", flat=True))
-        rows = rows.order_by("person_id")
-        return list(rows[:most])
+            found = found.union(members.order_by().values_list("person_id", flat=True))
+        return list(found.order_by("person_id")[:most])
 
     def names(self, keys: Iterable[str]) -> dict[str, str]:
         """Names of households' owners, as on the roll, and of who speaks for them; of staff.
@@ -323,7 +322,7 @@ def _anyone(party: Party) -> bool:
         return False
     if party.user_id is None:
         return DRAWN.fullmatch(party.key) is not None
-    active_account = Person.objects.filter(pk=party.user_id, is_active=True)
+    active_account = Person.objects.filter(pk=party.user_id or 0, is_active=True)
     return party.key == f"person:{party.user_id}" and active_account.exists()
 
 

@@ -143,7 +143,7 @@ def plan(estate: Estate, chosen: str = "", point: str = "") -> Plan | None:
 
 def _rings(estate: Estate) -> Iterator[tuple[Building, list[Corner]]]:
     for building in estate.buildings.exclude(outline=None).order_by("order", "pk"):
-        yield building, [(x, -y) for x, y in building.outline]
+        yield building, [(x, -y) for x, y in building.outline or ()]
 
 
 def _shape(building: Building, ring: list[Corner], chosen: str) -> Shape:

@@ -29,7 +29,7 @@ from workflows.portal.views import context
 
 from . import rolls
 from .directory import TYPISTS
-from .models import Estate, Role, RollDraft, serving
+from .models import Estate, Person, Role, RollDraft, serving
 from .roll_files import MAX_BYTES
 
 DRAFT_KEPT = dt.timedelta(days=1)
@@ -84,6 +84,11 @@ class DeclaredForm(forms.Form):
             raise ValidationError(str(error)) from error
 
 
+def _reader(request: HttpRequest) -> Person:
+    assert isinstance(request.user, Person)  # who is not signed in does not come here
+    return request.user
+
+
 def managed(user: Any) -> QuerySet[Estate]:
     """The estates whose roll the account may import: as office or residents' committee there, or
     in what they belong to."""
@@ -123,7 +128,7 @@ def roll_list(request: HttpRequest) -> HttpResponse:
     if (
         not estates
         and not Role.objects.filter(
-            serving(clock.today()), person_id=request.user.pk, role__in=TYPISTS
+            serving(clock.today()), person_id=request.user.pk or 0, role__in=TYPISTS
         ).exists()
     ):
         raise PermissionDenied
@@ -151,7 +156,7 @@ def roll(request: HttpRequest, code: str) -> HttpResponse:
             return _show(request, estate, seen, problems, status=422)
         RollDraft.objects.update_or_create(
             estate=estate,
-            by=request.user,
+            by=_reader(request),
             defaults={"created": clock.now(), "sha256": seen.sha256, "content": content},
         )
         return redirect("community:roll_preview", code=code)
@@ -190,7 +195,7 @@ def roll_preview(request: HttpRequest, code: str) -> HttpResponse:
             return redirect("community:roll_preview", code=code)
         declared = rolls.Totals(given["units"], given["heads"], given["area"])
         try:
-            rolls.apply_roll(seen, estate, declared, request.user)
+            rolls.apply_roll(seen, estate, declared, _reader(request))
         except rolls.RollRefused as refused:
             return _show(request, estate, seen, refused.problems, form, status=422)
         draft.delete()

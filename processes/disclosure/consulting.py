@@ -88,7 +88,7 @@ class _DatedForm(MoveForm):
         """Not before the letter went out, or arrived."""
         data = super().clean() or {}
         row = LedgerEntry.objects.filter(
-            case=self.act.case, standing="stands", pk=data.get("entry")
+            case=self.act.case, standing="stands", pk=data.get("entry") or 0
         ).first()
         if row is not None and data.get("on"):
             before = row.public.get("reached_on") or row.on.isoformat()
@@ -137,7 +137,7 @@ class AnswerForm(_DatedForm):
     def clean(self) -> dict[str, Any]:
         """After its term an answer is none: article 32, 逾期未提出意见."""
         data = super().clean()
-        row = LedgerEntry.objects.filter(case=self.act.case, pk=data.get("entry")).first()
+        row = LedgerEntry.objects.filter(case=self.act.case, pk=data.get("entry") or 0).first()
         due = last_day(row) if row is not None else None
         if due is not None and data.get("on") and data["on"] > due:
             self.add_error("on", _("已超过15个工作日，请登记为逾期未提出意见。"))
@@ -150,7 +150,7 @@ class SilentForm(MoveForm):
     def clean(self) -> dict[str, Any]:
         """Not before the term has run out."""
         data = super().clean() or {}
-        row = LedgerEntry.objects.filter(case=self.act.case, pk=data.get("entry")).first()
+        row = LedgerEntry.objects.filter(case=self.act.case, pk=data.get("entry") or 0).first()
         due = last_day(row) if row is not None else None
         today = timezone.localtime(self.act.at).date()
         if row is not None and (due is None or today <= due):

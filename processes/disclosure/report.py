@@ -105,6 +105,7 @@ def table(place: Community, year: int) -> list[Line]:
         on = delivered or (ended.astimezone(SHANGHAI).date() if ended else None)
         if on is not None and on.year < year:
             continue
+        assert received is not None  # an application is counted from when it came in
         (new if received.year == year else before)[kind] += 1
         if on is None or on.year > year:
             carried[kind] += 1
@@ -149,7 +150,7 @@ def kept(place: Community, year: int) -> dict[str, int]:
     """How many replies of a year were given in time, and how many later; one query."""
     given = Decision.objects.filter(case__community=place, delivered_on__year=year)
     pairs = list(given.values_list("delivered_on", "due_on"))
-    late = sum(on > due for on, due in pairs)
+    late = sum(on > due for on, due in pairs if on is not None and due is not None)
     return {"given": len(pairs), "late": late, "in_time": len(pairs) - late}
 
 

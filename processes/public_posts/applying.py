@@ -67,7 +67,9 @@ def follow(row: Applicant, check: StepRun | None) -> Following:
     label = Applicant.STATES[row.life]
     answer = {"state": state, "label": label, "reason": "\n".join(map(str, said)), "at": None}
     case = row.case.number
-    links = [(_("查看我的申请"), f"/cases/{case}/posts/applications/{row.number}/")]
+    links: list[tuple[Words, str]] = [
+        (_("查看我的申请"), f"/cases/{case}/posts/applications/{row.number}/")
+    ]
     if until is not None:
         objecting = f"/cases/{case}/do/check/refusal.objected/?number={row.number}"
         links.append((_("提出异议"), objecting))
@@ -301,7 +303,7 @@ class Check(Own):
             if record.act == "refusal.objected"
         }
         rows = Applicant.objects.filter(case__in={case for case, _number in said})
-        numbers = {number for _case, number in said}
+        numbers = {number for _case, number in said if number is not None}
         found = rows.filter(number__in=numbers).select_related("case")
         return {
             said[row.case_id, row.number]: follow(row, None)

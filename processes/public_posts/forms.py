@@ -67,7 +67,7 @@ class Numbers(forms.CharField):
         return sorted({int(part[:10]) for part in parts})
 
 
-BoundsForm = type(
+BoundsForm: Any = type(
     "BoundsForm",
     (TaskForm,),
     {

@@ -6,7 +6,7 @@ Names and numbers are plainly nobody's.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -299,17 +299,18 @@ def large(
     title = f"{posts}个岗位的演示招聘"
     story = Story(street, cast, start, title=title, posts=lines)
     for at in range(applicants):
-        misfit = {"facts": ["business"], "insist": "on"} if at % 20 == 19 else {}
+        misfit: dict[str, Any] = {"facts": ["business"], "insist": "on"} if at % 20 == 19 else {}
         born = BORN + dt.timedelta(days=at // 900)
         story.apply(at % posts + 1, born=born, **misfit)
-    for stage, after in (
+    stages: tuple[tuple[str, Callable[[], object]], ...] = (
         ("apply", lambda: story.wait_for("apply")),
         ("check", story.check_all),
         ("evaluate", story.evaluate),
         ("vet", story.vet),
         ("publicity", lambda: story.wait_for("publicity")),
         ("train", lambda: story.wait(days=1).train().onboard()),
-    ):
+    )
+    for stage, after in stages:
         if stage == until:
             break
         after()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from django import forms
 from django.utils import timezone
@@ -15,7 +16,7 @@ from workflows.uploads import UploadField
 from . import rules
 
 
-def _text(label: object, *, rows: int = 4, most: int = 1000, **kwargs: object) -> forms.CharField:
+def _text(label: Any, *, rows: int = 4, most: int = 1000, **kwargs: Any) -> forms.CharField:
     return forms.CharField(
         label=label, max_length=most, widget=forms.Textarea(attrs={"rows": rows}), **kwargs
     )
