@@ -21,7 +21,7 @@ from workflows.steps.nodes import Closing, Opening
 from workflows.steps.task import Task
 from workflows.terms import WorkingDays
 
-from . import clocks, consulting, forms, reading, remedies, rules
+from . import clocks, consulting, forms, reading, remedies, replies, rules
 
 OFFICE = ("office",)
 EITHER = ("applicant", "office")  # article 29: the office fills in for who cannot write
@@ -102,7 +102,7 @@ class DisclosureOnRequest(Procedure):
             title=_("检索与研究"),
             source=_("《政府信息公开条例》第三十三条"),
             by=OFFICE,
-            form=forms.HandlingForm,
+            form=replies.HandlingForm,
             **WITHIN_REPLY,
         )
         .On("decide", this.decide, _("可以答复"))
@@ -125,7 +125,7 @@ class DisclosureOnRequest(Procedure):
             title=_("延期审批"),
             source=_("《政府信息公开条例》第三十三条：经政府信息公开工作机构负责人同意"),
             by=("office_head",),
-            form=forms.ExtensionForm,
+            form=replies.ExtensionForm,
             laws=("disclosure_extension",),
             **WITHIN_REPLY,
         )
@@ -137,7 +137,7 @@ class DisclosureOnRequest(Procedure):
             title=_("告知延期"),
             source=_("《政府信息公开条例》第三十三条：并告知申请人"),
             by=OFFICE,
-            form=forms.NoticeForm,
+            form=replies.NoticeForm,
             **WITHIN_REPLY,
         )
         .On("told", this.handle, _("已告知申请人"))
@@ -147,14 +147,14 @@ class DisclosureOnRequest(Procedure):
         title=_("延迟答复"),
         source=_("《政府信息公开条例》第三十五条；默认：最长60个工作日，只确定一次"),
         by=OFFICE,
-        form=forms.PostponementForm,
+        form=replies.PostponementForm,
         **WITHIN_REPLY,
     ).Next(this.handle)
     decide = Task(
         title=_("拟定答复"),
         source=_("《政府信息公开条例》第三十六条至第三十九条"),
         by=OFFICE,
-        form=forms.DecisionForm,
+        form=replies.DecisionForm,
         **WITHIN_REPLY,
     ).Next(this.check)
     check = (
@@ -162,7 +162,7 @@ class DisclosureOnRequest(Procedure):
             title=_("答复审查"),
             source=_("《政府信息公开条例》第十七条；默认：由第二人审查"),
             by=("checker",),
-            form=forms.CheckForm,
+            form=replies.CheckForm,
             other_than="decide",
             **WITHIN_REPLY,
         )
@@ -174,7 +174,7 @@ class DisclosureOnRequest(Procedure):
             title=_("送达答复"),
             source=_("《政府信息公开条例》第三十六条、第四十条、第五十一条"),
             by=OFFICE,
-            form=forms.DeliveryForm,
+            form=replies.DeliveryForm,
             laws=("reconsideration", "suit"),
             **WITHIN_REPLY,
         )
@@ -186,7 +186,7 @@ class DisclosureOnRequest(Procedure):
             title=_("主动公开评估"),
             source=_("《政府信息公开条例》第四十四条"),
             by=OFFICE,
-            form=forms.OpenListForm,
+            form=replies.OpenListForm,
         )
         .On("listed", this.answered, _("纳入主动公开"))
         .On("not_listed", this.answered, _("不纳入主动公开"))

@@ -12,7 +12,7 @@ from workflows import acts, clock, story
 from workflows.models import Community, LedgerEntry
 from workflows.parties import Party
 
-from .forms import CheckForm
+from .replies import CheckForm
 
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
 WISH = "示范路雨污分流工程的中标通知书和施工合同（2025年）"

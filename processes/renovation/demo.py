@@ -16,7 +16,8 @@ from workflows import acts, clock
 from workflows.models import Case, Community
 
 from ..community import demo, generator
-from .story import Cast, Story
+from .cast import Cast
+from .story import Story
 
 STAFF = {
     "jiedao": ("office", "", "示范街道办事处"),

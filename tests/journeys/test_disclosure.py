@@ -19,7 +19,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image, ImageChops
 
 from processes.community.models import Office, Person
-from processes.disclosure.forms import CheckForm
+from processes.disclosure.replies import CheckForm
 from processes.disclosure.story import PDF, WISH
 from workflows import clock, records, sweep
 from workflows.models import Case, LedgerEntry, StepRun

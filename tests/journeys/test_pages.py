@@ -12,7 +12,8 @@ from playwright.sync_api import expect
 
 from processes.community.models import Person
 from processes.public_posts import story as posts
-from processes.renovation.story import Cast, Story
+from processes.renovation.cast import Cast
+from processes.renovation.story import Story
 from workflows import clock, jobs, sweep
 from workflows.models import Case, StepRun
 from workflows.procedure import all_declared

@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from processes.renovation.story import Cast, Story, photo
+from processes.renovation.cast import Cast, photo
+from processes.renovation.story import Story
 from tests.pdfs import text_of
 from workflows import clock
 from workflows.models import DoorForm, Opinion, StepRun

@@ -12,7 +12,7 @@ import json
 
 import pytest
 
-from processes.renovation.story import PDF, paper, photo
+from processes.renovation.cast import PDF, paper, photo
 from workflows import clock, records, sweep
 from workflows.models import Case, Objection, Opinion, StepRun
 

@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
-from processes.disclosure.forms import CheckForm
 from processes.disclosure.models import Application, Decision, OpenItem, Remedy
+from processes.disclosure.replies import CheckForm
 from processes.disclosure.story import WISH, paper
 from workflows import acts, clock, records
 from workflows.models import Attachment, Case, LedgerEntry, Record

@@ -9,7 +9,8 @@ import pytest
 from django.test import Client
 
 from processes.community.models import Person
-from processes.renovation.story import Cast, Story
+from processes.renovation.cast import Cast
+from processes.renovation.story import Story
 from tests import factories
 from workflows import calendars, clock
 from workflows.parties import directory

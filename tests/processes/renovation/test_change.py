@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from processes.renovation.story import Story, photo
+from processes.renovation.cast import photo
+from processes.renovation.story import Story
 from tests.processes.renovation.test_desk import page
 from workflows import acts, clock, sweep
 from workflows.models import Case, LedgerEntry, StepRun

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from processes.community import middleware
-from processes.renovation.story import paper
+from processes.renovation.cast import paper
 from tests import factories
 from workflows import acts, clock
 from workflows.models import Case, HouseholdReturn, LedgerEntry, Opinion

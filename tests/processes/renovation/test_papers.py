@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from PIL import Image
 
 from processes.community.models import Contact
-from processes.renovation.story import photo
+from processes.renovation.cast import photo
 from tests.pdfs import pages_of, text_of
 from workflows import acts, clock, notices
 from workflows.models import Attachment, Sheet

@@ -9,8 +9,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from processes.renovation.cast import paper, photo
 from processes.renovation.procedure import Renovation
-from processes.renovation.story import paper, photo
 from tests import factories
 from workflows import acts, clock
 from workflows.models import Case, Community, LedgerEntry, MeetingSession, StepRun

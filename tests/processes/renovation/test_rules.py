@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from processes.renovation import rules
+from processes.renovation.cast import paper
 from processes.renovation.procedure import Renovation
-from processes.renovation.story import paper
 from processes.renovation.tender import Tender
 from tests.processes.renovation.test_desk import page
 from workflows import acts, clock, law

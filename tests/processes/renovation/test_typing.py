@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from processes.renovation.story import paper
+from processes.renovation.cast import paper
 from tests import factories
 from tests.processes.renovation.test_doors import asking, codes_of, print_forms, voting
 from workflows.models import Attachment, BallotPaper, DoorForm, Opinion
