@@ -244,8 +244,15 @@ def answer(request: HttpRequest, code: str) -> HttpResponse:
     kind = doors.kinds(run).get(row.act)
     form: Any = None
     refused = ""
-    if state == "used":
-        doors.tried(run, row.act, row.party_key, now)
+    again = False
+    if state == "used" and kind is not None and request.method == "POST":
+        # Only what is sent is an attempt, and the one door refuses and notes it. A look is none:
+        # the household itself opens its code again, and so do programs that preview links.
+        party = Party(row.role, row.party_key, via=doors.BY_CODE)
+        try:
+            acts.perform(case, run.name, row.act, party, request.POST, request.FILES)
+        except acts.Refused:
+            again = True
     if state == "open" and kind is not None:
         party = Party(row.role, row.party_key, via=doors.BY_CODE)
         spec = run.step.acts[row.act]
@@ -272,5 +279,6 @@ def answer(request: HttpRequest, code: str) -> HttpResponse:
         form=form if state == "open" else None,
         title=kind.title if kind else run.flow_task.title,
         refused=refused,
+        again=again,
     )
     return _secret(render(request, "portal/form.html", page, status=422 if refused else 200))

@@ -85,7 +85,9 @@ def type_in(request: HttpRequest, number: str, run_id: int, act: str) -> HttpRes
     if request.method == "POST":
         row = issuing.by_number(DoorForm.objects.filter(run=run, act=act), given)
         wrong = _wrong(row)
-        if row is not None and row.used_at is not None:
+        # A paper that is scanned once more is the same paper, until somebody sends it again.
+        twice = row is not None and row.used_at is not None
+        if row is not None and twice and (row.via == doors.BY_CODE or "save" in request.POST):
             doors.tried(run, act, row.party_key, clock.now())
     if row is not None and not wrong:
         form = _form(request, run, row, typist, bound="save" in request.POST)
