@@ -9,6 +9,7 @@ class NotificationsConfig(AppConfig):
 
     name = "notifications"
     verbose_name = _("消息")
+    demo = "notifications.demo"
     beside_clock = ("notifications.worker.run_forever",)
     """What the clock process runs on a thread of its own."""
 

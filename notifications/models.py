@@ -244,7 +244,8 @@ class Delivery(models.Model):
     read_at = models.DateTimeField(null=True)
 
     class Meta:
-        ordering: ClassVar = ["-news", "-pk"]
+        # By the column: "-news" would take the order of news itself, turned round.
+        ordering: ClassVar = ["-news_id", "-pk"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["channel", "news"], name="nothing_said_twice")
         ]

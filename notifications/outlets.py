@@ -161,7 +161,7 @@ def _shown(channel: Channel) -> dict[str, Any]:
     """An outlet with what waits, and why it waits."""
     now = clock.now()
     waiting = list(
-        Delivery.objects.filter(channel=channel, state__in=sending.WAITING).order_by("-news")[
+        Delivery.objects.filter(channel=channel, state__in=sending.WAITING).order_by("-news_id")[
             : sending.MOST
         ]
     )

@@ -152,14 +152,14 @@ def _batch(channel: Channel) -> list[Delivery]:
         return []
     begun = waiting.exclude(batch="").order_by("pk").first()
     if begun is not None:
-        return list(waiting.filter(batch=begun.batch).order_by("-news"))
+        return list(waiting.filter(batch=begun.batch).order_by("-news_id"))
     if not waiting.filter(due__lte=now).exists():
         return []
     later = next_slot(channel, now)
     if later is not None:
         waiting.filter(due__lte=now).update(due=later)
         return []
-    rows = list(waiting.order_by("-news")[:MOST])
+    rows = list(waiting.order_by("-news_id")[:MOST])
     batch = secrets.token_hex(16)
     Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(batch=batch)
     for row in rows:

@@ -29,7 +29,7 @@ PER_PAGE = 40
 
 
 def _inbox(reader: Reader) -> Any:
-    return Delivery.objects.filter(channel__reader=reader, channel__kind=PAGE).order_by("-news")
+    return Delivery.objects.filter(channel__reader=reader, channel__kind=PAGE).order_by("-news_id")
 
 
 @login_required
