@@ -13,15 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 from workflows import calendars
 from workflows.steps.base import Words
-from workflows.steps.ledger import (
-    Entry,
-    EntryForm,
-    EntryKind,
-    LedgerEntry,
-    Move,
-    MoveForm,
-    Standing,
-)
+from workflows.steps.ledger_kinds import Entry, EntryForm, EntryKind, Move, MoveForm, Standing
+from workflows.steps.ledger_rows import LedgerEntry
 from workflows.uploads import Upload, UploadField
 
 from . import letters, rules

@@ -12,16 +12,16 @@ from django.utils.translation import gettext_lazy as _
 
 from workflows import law
 from workflows.steps.base import Words, refuse
-from workflows.steps.ledger import (
+from workflows.steps.ledger_kinds import (
     Elsewhere,
     Entry,
     EntryForm,
     EntryKind,
-    LedgerEntry,
     Move,
     MoveForm,
     Standing,
 )
+from workflows.steps.ledger_rows import LedgerEntry
 from workflows.steps.opinion import PublicText
 from workflows.uploads import UploadField
 

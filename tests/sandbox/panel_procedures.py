@@ -6,7 +6,8 @@ from django import forms
 from viewflow import this
 
 from workflows.procedure import Procedure
-from workflows.steps.ledger import Entry, EntryForm, EntryKind, Ledger, Move
+from workflows.steps.ledger import Ledger
+from workflows.steps.ledger_kinds import Entry, EntryForm, EntryKind, Move
 from workflows.steps.meeting import Meeting
 from workflows.steps.nodes import Closing, Opening
 from workflows.steps.panel import Panel

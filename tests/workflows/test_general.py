@@ -18,7 +18,8 @@ from workflows import parties
 from workflows.portal import words
 from workflows.procedure import Procedure, all_declared
 from workflows.steps.base import Step
-from workflows.steps.ledger import EntryKind, Ledger
+from workflows.steps.ledger import Ledger
+from workflows.steps.ledger_kinds import EntryKind
 from workflows.steps.nodes import Closing
 
 ROOT = Path(__file__).parents[2]

@@ -3,191 +3,38 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
-from django import forms
-from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .. import clock
 from ..acts import Act, Written
 from ..models.case import Case, StepRun
-from .base import NOTHING, SHOWN, ActForm, ActSpec, Roles, Step, Words, act, choices_of, refuse
+from .base import ActSpec, Roles, Words, act, choices_of, refuse
 from .children import open_child
+from .ledger_book import Book
+from .ledger_kinds import (
+    CloseForm,
+    CorrectionForm,
+    DuesForm,
+    Elsewhere,
+    Entry,
+    EntryForm,
+    EntryKind,
+    Kept,
+    MoveForm,
+    Standing,
+)
 from .ledger_rows import LedgerEntry, LedgerMove
 from .nodes import Closing
-from .opinion import PublicText, fingerprint
+from .opinion import fingerprint
 
-__all__ = ["Elsewhere", "EntryForm", "EntryKind", "Ledger", "LedgerEntry", "LedgerMove", "Move"]
-
-
-@dataclass(slots=True)
-class Entry:
-    """What a form says of an entry. Amounts in fen; `private` and `subject_key` are not public."""
-
-    on: dt.date
-    amount: int | None = None
-    value: int | None = None
-    public: dict[str, Any] = field(default_factory=dict)
-    private: dict[str, str] = field(default_factory=dict)
-    subject_key: str = ""
-    mark: str = ""
+__all__ = ["Ledger", "LedgerEntry", "LedgerMove"]
 
 
-class EntryForm(ActForm):
-    """The form of a kind of entry; procedures give their own fields and `entry`."""
-
-    kind = forms.CharField(widget=forms.HiddenInput)
-    on = forms.DateField(label=_("日期"), widget=forms.DateInput(attrs={"type": "date"}))
-
-    def clean_on(self) -> dt.date:
-        """Not in the future."""
-        on: dt.date = self.cleaned_data["on"]
-        if on > timezone.localtime(self.act.at).date():
-            raise forms.ValidationError(_("日期不能晚于今天。"))
-        return on
-
-    def entry(self) -> Entry:
-        """What the answers mean."""
-        return Entry(on=self.cleaned_data["on"])
-
-
-class MoveForm(ActForm):
-    """The form of a move; procedures add fields. `public` and `private` go into its row."""
-
-    entry = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**63 - 1)
-    to = forms.CharField(widget=forms.HiddenInput)
-
-    def public(self) -> dict[str, Any]:
-        """What everybody may read of the move."""
-        return {}
-
-    def private(self) -> dict[str, str]:
-        """What is not public; enters the record as digests."""
-        return {}
-
-    def change(self, entry: LedgerEntry) -> None:
-        """Change the entry's figures with the move (a payment's day, say)."""
-
-
-class NotedMoveForm(MoveForm):
-    """A move with words on what was done."""
-
-    note = PublicText(label=_("说明（将公开）"), max_length=1000)
-
-    def public(self) -> dict[str, Any]:
-        """The words."""
-        return {"note": self.cleaned_data["note"]}
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A step in the life of an entry: from `source` to `target`, done by `by`."""
-
-    name: str
-    title: Words
-    source: str
-    target: str
-    by: Roles
-    form: type[MoveForm] = NotedMoveForm
-
-
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
-    """Entries that a case of another procedure decides about while the ledger goes on.
-
-    Those of which `when` holds are in `state` until that case ends; then the state that is named as
-    its end is theirs.
-    """
-
-    procedure: str
-    when: Callable[[Entry], bool]
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class EntryKind:
-    """A kind of entry: who enters it with which form, its life, and what blocks closing.
-
-    `waiting` are the states in which the ledger cannot be closed; in the `hidden` ones the public
-    knows of the entry in numbers only. `check` refuses an entry that does not fit the others.
-    `elsewhere` says which entries a child case decides about. `ends` is the last day of an
-    entry that runs for a time (a warranty): `remind` days before a record says so and the keepers'
-    inbox asks for it; after that day it goes to the state `ended` by itself. It runs in the states
-    `runs`, or if none are named in all but `ended`. None while that day is still a guess.
-    `labels` are what people read for the names of its public fields, where it has words of its own.
-    """
-
-    code: str
-    title: Words
-    by: Roles
-    form: type[EntryForm]
-    start: str
-    states: dict[str, Words]
-    moves: tuple[Move, ...] = ()
-    waiting: frozenset[str] = frozenset()
-    hidden: frozenset[str] = frozenset()
-    unit: str = ""
-    check: Callable[[QuerySet[LedgerEntry], Entry], None] | None = None
-    elsewhere: Elsewhere | None = None
-    ends: Callable[[LedgerEntry], dt.date | None] | None = None
-    remind: int = 30
-    ended: str = ""
-    runs: frozenset[str] = frozenset()
-    labels: Mapping[str, Words] = field(default_factory=dict)
-
-
-class DuesForm(ActForm):
-    """What every household is to pay."""
-
-    amount = forms.DecimalField(
-        label=_("每户应缴（元）"), min_value=0, max_digits=10, decimal_places=2
-    )
-
-    def clean_amount(self) -> int:
-        """In fen, more than nothing."""
-        fen = int(self.cleaned_data["amount"] * 100)
-        if fen <= 0:
-            raise forms.ValidationError(_("金额应大于零。"))
-        return fen
-
-
-class CorrectionForm(ActForm):
-    """Which entry is wrong, and why; the right one is entered anew."""
-
-    entry = forms.IntegerField(label=_("台账条目"), widget=forms.HiddenInput, min_value=1)
-    reason = PublicText(label=_("更正原因（将公开）"), max_length=500)
-
-
-class CloseForm(ActForm):
-    """Why the ledger is complete."""
-
-    reason = PublicText(label=_("说明（将公开）"), max_length=500)
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How many entries of a kind stand in a state, and the largest of their values."""
-
-    kind: str
-    state: str
-    n: int
-    most: int | None
-
-
-@dataclass(slots=True)
-class Kept:
-    """What lists ask of a ledger: what stands in it, and the entries that run for a time."""
-
-    standing: Sequence[Standing]
-    timed: Sequence[LedgerEntry]
-
-
-class Ledger(Step):
+class Ledger(Book):
     """Entries of several `kinds`, kept until the office closes the ledger.
 
     A ledger that is opened again (a back edge) goes on with the entries it has. `dues` names the
@@ -255,38 +102,6 @@ class Ledger(Step):
                 yield f"kind {kind.code}: states {sorted(named - known)} are not declared"
         if self.dues and self.dues not in self.kinds:
             yield "the kind of the dues is not declared"
-
-    def entries(self, case: Case) -> QuerySet[LedgerEntry]:
-        """The entries of this ledger through all runs of the step."""
-        return LedgerEntry.objects.filter(case=case, step=self.name)
-
-    def standing(self, case: Case) -> QuerySet[LedgerEntry]:
-        """Those that count."""
-        return self.entries(case).filter(standing="stands")
-
-    @classmethod
-    def glances(cls, runs: Sequence[StepRun]) -> Mapping[int, Any]:
-        """What stands in each ledger, and its entries that run for a time."""
-        rows = LedgerEntry.objects.filter(
-            case__in={run.process_id for run in runs},
-            step__in={run.name for run in runs},
-            standing="stands",
-        )
-        standing: dict[tuple[int, str], list[Standing]] = defaultdict(list)
-        counts = rows.order_by("kind", "state").values_list("case", "step", "kind", "state")
-        for case, step, kind, state, n, most in counts.annotate(n=Count("pk"), most=Max("value")):
-            standing[case, step].append(Standing(kind, state, n, most))
-        timed: dict[tuple[int, str], list[LedgerEntry]] = defaultdict(list)
-        kinds = {code for run in runs for code in run.step.timed}
-        for row in rows.filter(kind__in=kinds).order_by("pk") if kinds else ():
-            timed[row.case_id, row.step].append(row)
-        places = {run.pk: (run.process_id, run.name) for run in runs}
-        return {pk: Kept(standing[place], timed[place]) for pk, place in places.items()}
-
-    @property
-    def timed(self) -> dict[str, EntryKind]:
-        """The kinds whose entries run for a time."""
-        return {code: kind for code, kind in self.kinds.items() if kind.ends is not None}
 
     def offered(self, spec: ActSpec, run: StepRun) -> bool:
         """Moves and corrections have their buttons beside the entries."""
@@ -603,168 +418,6 @@ class Ledger(Step):
     def result(self, run: StepRun) -> dict[str, Any]:
         """Entries and amounts by kind and state."""
         return {"totals": self._totals(run.process)}
-
-    def _totals(self, case: Case) -> list[dict[str, Any]]:
-        rows = (
-            self.standing(case)
-            .order_by("kind", "state")
-            .values("kind", "state")
-            .annotate(n=Count("pk"), amount=Sum("amount"))
-        )
-        return [
-            {
-                "kind": row["kind"],
-                "state": row["state"],
-                "n": row["n"],
-                **({"amount": row["amount"]} if row["amount"] is not None else {}),
-            }
-            for row in rows
-        ]
-
-    # --- reading
-    def page(self, run: StepRun) -> dict[str, Any]:
-        """Totals by kind and state, series for plots, and what the public may read."""
-        case = run.process
-        entries = (
-            self.entries(case)
-            .filter(seq__isnull=False)
-            .prefetch_related("moves", "record__files")
-            .order_by("-on", "-pk")
-        )
-        totals = [
-            {
-                **row,
-                "kind_title": self.kinds[row["kind"]].title,
-                "state_title": self.kinds[row["kind"]].states.get(row["state"], row["state"]),
-            }
-            for row in self._totals(case)
-            if row["kind"] in self.kinds
-        ]
-        return {
-            "totals": totals,
-            "entries": entries,
-            "kinds": self.kinds,
-            "plots": [plot for kind in self.kinds.values() if (plot := self._plot(case, kind))],
-        }
-
-    def _plot(self, case: Case, kind: EntryKind) -> dict[str, Any] | None:
-        """Paid amounts added up by day, or the latest value by day; thousandths for the drawing."""
-        rows = self.standing(case).filter(kind=kind.code, seq__isnull=False).order_by("on", "pk")
-        if kind.unit == "percent":
-            series = [(on, value or 0) for on, value in rows.values_list("on", "value")[:500]]
-            top = 100
-        elif kind.hidden:
-            series, total = [], 0
-            for on, amount in rows.values_list("on", "amount")[:5000]:
-                total += amount or 0
-                series.append((on, total))
-            whole = self.standing(case).filter(kind=kind.code).aggregate(s=Sum("amount"))["s"]
-            top = max(whole or 0, total, 1)
-        else:
-            return None
-        by_day = dict(series)
-        if len(by_day) < 2:
-            return None
-        days = sorted(by_day)
-        span = (days[-1] - days[0]).days or 1
-        points = [
-            {
-                "x": (day - days[0]).days * 1000 // span,
-                "y": by_day[day] * 1000 // top,
-                "label": day,
-                "raw": by_day[day],
-            }
-            for day in days
-        ]
-        return {
-            "title": kind.title,
-            "percent": kind.unit == "percent",
-            "points": points,
-            "line": " ".join(f"{point['x']},{point['y']}" for point in points),
-            "x_ticks": [days[0], days[-1]],
-            "top": top,
-        }
-
-    def desk(
-        self, run: StepRun, roles: set[str] | None = None, query: Mapping[str, str] = NOTHING
-    ) -> dict[str, Any]:
-        """`waiting`: entries that the `roles` may take a step on, in clear, with the moves for
-        each, a hundred at once, narrowed by ``find``; `count` of all of them; `correctable`: the
-        kinds whose entries they may correct."""
-        find = " ".join(query.get("find", "").split())[:40]
-        moves = self._moves(roles)
-        rows = self._movable(run.process, moves)
-        if find:
-            rows = rows.filter(private__unit__icontains=find)
-        waiting = [
-            {
-                "row": row,
-                "kind": self.kinds[row.kind].title,
-                "state": self.kinds[row.kind].states.get(row.state, row.state),
-                "moves": moves[row.kind, row.state],
-            }
-            for row in rows.order_by("pk")[:SHOWN]
-        ]
-        return {
-            "waiting": waiting,
-            "count": rows.count(),
-            "find": find,
-            "correctable": {
-                kind.code for kind in self.kinds.values() if roles is None or roles & {*kind.by}
-            },
-        }
-
-    def _moves(self, roles: set[str] | None) -> dict[tuple[str, str], list[Move]]:
-        """The moves that the roles may make, by kind and state."""
-        found: dict[tuple[str, str], list[Move]] = {}
-        for kind in self.kinds.values():
-            for move in kind.moves:
-                if roles is None or roles & {*move.by}:
-                    found.setdefault((kind.code, move.source), []).append(move)
-        return found
-
-    def _movable(self, case: Case, moves: Iterable[tuple[str, str]]) -> QuerySet[LedgerEntry]:
-        which = Q(pk__in=())
-        for kind, state in moves:
-            which |= Q(kind=kind, state=state)
-        return self.standing(case).filter(which)
-
-    def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:
-        """What else is missing, for who closes it; how many entries wait for a step that the roles
-        may take, of those that run for a time only the ones reminded of."""
-        kept: Kept = self.glance(run)
-        told = run.data.get("reminded", [])
-        numbers = {
-            (row.kind, row.state): row.n for row in kept.standing if row.kind not in self.timed
-        }
-        for entry in kept.timed:
-            if entry.pk in told:
-                place = entry.kind, entry.state
-                numbers[place] = numbers.get(place, 0) + 1
-        missing: list[Words] = []
-        if self.closing_guard is not None and roles & {*self.by}:
-            missing = self.closing_guard(kept.standing)
-        return [*missing] + [
-            _("%(kind)s：%(n)s项“%(state)s”")
-            % {
-                "kind": self.kinds[kind].title,
-                "n": numbers[kind, state],
-                "state": self.kinds[kind].states[state],
-            }
-            for kind, state in self._moves(roles)
-            if (kind, state) in numbers
-        ]
-
-    def beside(self, run: StepRun, spec: ActSpec, query: Any) -> dict[str, Any]:
-        """The entry that is meant, in clear: for those who keep the ledger."""
-        key = str(query.get("entry", ""))
-        if spec.name not in ("entry.moved", "entry.corrected") or not key.isdecimal():
-            return {}
-        row = self.standing(run.process).filter(pk=int(key[:18])).first()
-        if row is None:
-            return {}
-        kind = self.kinds[row.kind]
-        return {"entry": row, "kind": kind, "state": kind.states.get(row.state, row.state)}
 
 
 def _endings(code: str) -> set[str]:

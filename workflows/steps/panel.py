@@ -5,22 +5,17 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
-from django import forms
-from django.conf import settings
-from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
-from django_fsm import FSMField, transition
 
 from ..acts import Act, Written
 from ..models.case import StepRun
-from ..models.record import Record
 from ..parties import Party, directory
-from ..uploads import UploadField
-from .base import NOTHING, ActForm, ActSpec, Step, Words, act, refuse
-from .opinion import PublicText
+from .base import NOTHING, ActSpec, Step, Words, act, refuse
+from .panel_forms import CorrectedSignatureForm, RecusalForm, SignatureForm
+from .panel_rows import Recusal, Seat, Signature
 from .panel_rules import (
     FULL,
     Criterion,
@@ -39,209 +34,6 @@ __all__ = ["Criterion", "Panel", "Recusal", "Score", "Seat", "SeatSpec", "Signat
 
 DECISIONS: dict[str, Words] = {"approve": _("同意"), "return": _("退回补正"), "reject": _("不同意")}
 PASSING: dict[str, Words] = {"approve": _("合格"), "return": _("不合格，需要整改")}
-
-
-class Seat(models.Model):
-    """One seat of a panel in one run (席位). Changes only through `acts.perform`.
-
-    Life: invited → signed, or recused when the one who sat there is related to the matter; someone
-    else of the same role may then take the seat. The signature that stands is `signature`.
-    """
-
-    kept_while_open: ClassVar = True
-
-    run = models.ForeignKey(StepRun, on_delete=models.PROTECT, related_name="seats")
-    code = models.CharField(_("席位"), max_length=40)
-    life = FSMField(_("状态"), default="invited", protected=True)
-    party_key = models.CharField(max_length=60, null=True, editable=False)
-    """Who sits here; null until they sign."""
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
-    )
-    signature = models.OneToOneField(
-        "Signature", on_delete=models.PROTECT, null=True, related_name="standing_at"
-    )
-
-    class Meta:
-        ordering: ClassVar = ["pk"]
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["run", "code"], name="one_seat_a_code"),
-            models.UniqueConstraint(fields=["run", "party_key"], name="one_seat_a_party"),
-            models.UniqueConstraint(fields=["run", "user"], name="one_seat_an_account"),
-            models.CheckConstraint(
-                condition=Q(life="signed", signature__isnull=False, party_key__isnull=False)
-                | (~Q(life="signed") & Q(signature__isnull=True, party_key__isnull=True)),
-                name="signed_seat_has_signature",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.code} of run {self.run_id}"
-
-    @transition(field=life, source=["invited", "recused", "signed"], target="signed")
-    def sign(self) -> None:
-        """Someone of the seat's role has signed, or has corrected the signature."""
-
-    @transition(field=life, source=["invited", "signed"], target="recused")
-    def recuse(self) -> None:
-        """Who sits here stands back; a signature already given no longer counts."""
-
-
-class Signature(models.Model):
-    """A signature with its decision (签字). Never changed; a correction names the `former` one.
-
-    `scores` are points by criterion, `failed` notes by criterion. All of it is public, except who
-    signed. Changes only through `acts.perform`.
-    """
-
-    kept_while_open: ClassVar = True
-
-    seat = models.ForeignKey(Seat, on_delete=models.PROTECT, related_name="signatures")
-    record = models.ForeignKey(Record, on_delete=models.PROTECT, null=True, related_name="+")
-    former = models.OneToOneField(
-        "self", on_delete=models.PROTECT, null=True, related_name="corrected_by"
-    )
-    party_key = models.CharField(max_length=60)
-    decision = models.CharField(_("意见"), max_length=10)
-    reason = models.CharField(_("理由"), max_length=1000, blank=True)
-    remarks = models.CharField(_("备注"), max_length=1000, blank=True)
-    scores = models.JSONField(_("评分"), default=dict)
-    failed = models.JSONField(_("不合格项"), default=dict)
-    at = models.DateTimeField(_("签字时间"))
-
-    class Meta:
-        ordering: ClassVar = ["pk"]
-
-    def __str__(self) -> str:
-        return f"{self.decision} at {self.at:%Y-%m-%d}"
-
-
-class Recusal(models.Model):
-    """That someone stood back from a seat, and why (回避). Changes only through `acts.perform`."""
-
-    kept_while_open: ClassVar = True
-
-    seat = models.ForeignKey(Seat, on_delete=models.PROTECT, related_name="recusals")
-    record = models.ForeignKey(Record, on_delete=models.PROTECT, null=True, related_name="+")
-    party_key = models.CharField(max_length=60)
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
-    )
-    reason = models.CharField(_("回避理由"), max_length=300)
-    at = models.DateTimeField(_("回避时间"))
-
-    class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["seat", "party_key"], name="recused_once_a_seat")
-        ]
-
-    def __str__(self) -> str:
-        return f"recusal at {self.at:%Y-%m-%d}"
-
-
-# --- forms -------------------------------------------------------------------------------------
-
-
-class SignatureForm(ActForm):
-    """Decision, points for every criterion, and notes on what failed; all of it is published.
-
-    The fields are those of the panel: ``seat`` (where the party's role has several), ``decision``,
-    ``score_<criterion>``, ``failed_<criterion>``, ``reason``, ``remarks``, ``papers``.
-    """
-
-    decision = forms.ChoiceField(label=_("意见"), widget=forms.RadioSelect)
-    reason = PublicText(
-        label=_("理由（不同意、退回或者不合格时必填，将公开）"), max_length=1000, required=False
-    )
-    remarks = PublicText(
-        label=_("备注（将公开）"), max_length=1000, required=False, meaning=False, rows=2
-    )
-    papers = UploadField(label=_("签字页或审查材料"), required=False, public=True, most=5)
-
-    @property
-    def panel(self) -> Panel:
-        """The panel that the form is for."""
-        return cast("Panel", self.act.open_run.step)
-
-    def setup(self) -> None:
-        """A choice of decision, of the seat, and a line for every criterion."""
-        self.fields["decision"].choices = list(self.panel.decisions.items())  # type: ignore[attr-defined]
-        seats = self.panel.seats_for(self.act.party)
-        if self.act.spec.name == "panel.signed" and len(seats) > 1:
-            choices = [(seat.code, seat.title) for seat in seats]
-            self.fields["seat"] = forms.ChoiceField(label=_("席位"), choices=choices)
-        for line in self.panel.sheet:
-            label = _("%(title)s（0至%(max)s分）") % {"title": line.title, "max": line.max}
-            self.fields[f"score_{line.code}"] = forms.IntegerField(
-                label=label, min_value=0, max_value=line.max
-            )
-        for line in self.panel.sheet if self.panel.every_must_pass else ():
-            label = _("%(title)s的不合格情况（合格不填）") % {"title": line.title}
-            self.fields[f"failed_{line.code}"] = PublicText(
-                label=label, max_length=200, required=False, rows=2
-            )
-        self.order_fields(
-            [
-                "why",
-                "seat",
-                *(n for n in self.fields if n[:6] == "score_"),
-                "decision",
-                *(n for n in self.fields if n[:7] == "failed_"),
-            ]
-        )
-
-    def clean(self) -> dict[str, Any]:
-        """A reason unless it is approved; nothing can be approved with something that failed."""
-        data: dict[str, Any] = super().clean() or {}
-        decision = data.get("decision")
-        failed = any(data.get(name) for name in self.fields if name[:7] == "failed_")
-        if decision == "approve" and failed:
-            self.add_error(
-                "decision",
-                _("已填写不合格情况，不能同时选择“%(approve)s”。")
-                % {"approve": self.panel.decisions["approve"]},
-            )
-        if (
-            decision
-            and decision != "approve"
-            and not data.get("reason")
-            and "reason" not in self.errors
-        ):
-            self.add_error("reason", _("请写明理由。"))
-        return data
-
-    def scores(self) -> dict[str, int]:
-        """Points by criterion."""
-        return {line.code: self.cleaned_data[f"score_{line.code}"] for line in self.panel.sheet}
-
-    def failed(self) -> dict[str, str]:
-        """Notes by criterion that failed."""
-        data = self.cleaned_data
-        return {
-            name[7:]: data[name] for name in self.fields if name[:7] == "failed_" and data[name]
-        }
-
-
-class CorrectedSignatureForm(SignatureForm):
-    """A signature given anew, with why."""
-
-    why = PublicText(label=_("更正原因（将公开）"), max_length=300, rows=2)
-
-
-class RecusalForm(ActForm):
-    """Why one stands back; and from which seat, where one's role has several."""
-
-    reason = PublicText(label=_("回避理由（将公开，不写姓名）"), max_length=300)
-
-    def setup(self) -> None:
-        """A choice of the seat."""
-        seats = cast("Panel", self.act.open_run.step).seats_for(self.act.party)
-        if len(seats) > 1:
-            choices = [(seat.code, seat.title) for seat in seats]
-            self.fields["seat"] = forms.ChoiceField(label=_("席位"), choices=choices)
-
-
-# --- the node ----------------------------------------------------------------------------------
 
 
 class Panel(Step):
