@@ -18,7 +18,7 @@ from ..models.record import Record
 from ..steps.ballot import CHOICES, MATTERS, tally_card
 from ..steps.ballot import PHASES as BALLOT_PHASES
 from ..steps.base import Step, Words
-from ..steps.consultation import VISITS
+from ..steps.consultation_forms import VISITS
 from ..steps.consultation_rows import SATISFACTION
 from ..steps.opinion import OUTCOMES, STANCES
 from ..steps.privacy import KEPT_LONG_ENOUGH, KINDS, REASONS
