@@ -174,6 +174,11 @@ else:
         }
     }
 
+# --- a broker lets Celery do what the clock does; it holds nothing that must last
+SANWEN_BROKER = env("SANWEN_BROKER", default="")
+if SANWEN_BROKER:
+    INSTALLED_APPS.append("config")
+
 # --- files
 MEDIA_ROOT = HOME / "media"
 STATIC_URL = "/static/"

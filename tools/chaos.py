@@ -3,10 +3,10 @@
     make chaos                                    a short form
     .venv/bin/python tools/chaos.py --seconds 600 --seed 7
 
-Residents give opinions over HTTP while, at random moments, servers, clocks, Redis and PostgreSQL
-are killed with -9 and started again; Redis is also lost for a long stretch. The residents keep
-account of what was accepted, and send again what was not answered. Then nothing more is broken,
-and: everything accepted is there, once, at the place that its receipt page named; nothing is there
+Residents give opinions over HTTP while, at random moments, servers, clocks, Celery workers, beat,
+Redis and PostgreSQL are killed with -9 and started again; Redis is also lost for a long stretch.
+The residents keep account of what was accepted, and send again what was not answered. Then nothing
+more is broken, and: everything accepted is there, once, at the place that its receipt page named; nothing is there
 that nobody sent; every term that ended fired once; every chain and the log hold.
 """
 
@@ -34,7 +34,7 @@ from city import ROOT, City
 RESIDENTS, CASES, TIMERS = 24, 3, 40
 PACE = 0.15
 """Seconds between two opinions of one resident."""
-WANTED = {"server": 4, "clock": 3, "redis": 2, "postgres": 2}
+WANTED = {"server": 4, "clock": 3, "worker": 3, "beat": 1, "redis": 2, "postgres": 2}
 """How often each kind of part is broken, against the others."""
 
 

@@ -47,8 +47,9 @@ def due(
     return list(ordered.values_list("pk", "process_id", "name", "scheduled")[:BATCH])
 
 
-def sweep(only: Q | None = None) -> int:
-    """Fire every due term once (of the runs that `only` selects); returns how many fired.
+def sweep(only: Q | None = None, most: int | None = None) -> int:
+    """Fire every due term once (of the runs that `only` selects), or the `most` longest due;
+    returns how many fired.
 
     A provisional term (one that reaches a year whose days off are not yet announced) fires nothing:
     once the year is loaded it is computed again, with a record. A run that cannot be fired now is
@@ -65,6 +66,8 @@ def sweep(only: Q | None = None) -> int:
             after = scheduled, run_id
             if _quietly(run_id, partial(_fire, run_id, case_id, name)):
                 fired += 1
+            if most is not None and fired >= most:
+                return fired
     return fired
 
 
