@@ -9,6 +9,8 @@ import environ
 import viewflow
 from csp.constants import NONE, SELF
 
+from config import files
+
 env = environ.Env()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -187,14 +189,9 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 _bucket = env("SANWEN_S3_BUCKET", default="")
 STORAGES = {
     "default": (
-        {
-            "BACKEND": "storages.backends.s3.S3Storage",
-            "OPTIONS": {
-                "bucket_name": _bucket,
-                "endpoint_url": env("SANWEN_S3_ENDPOINT", default=None),
-                "querystring_auth": True,
-            },
-        }
+        files.bucket(
+            _bucket, env("SANWEN_S3_ENDPOINT", default=None), env("SANWEN_S3_STYLE", default="")
+        )
         if _bucket
         else {"BACKEND": "django.core.files.storage.FileSystemStorage"}
     ),

@@ -6,8 +6,8 @@
 Residents give opinions over HTTP while, at random moments, servers, clocks, Celery workers, beat,
 Redis and PostgreSQL are killed with -9 and started again; Redis is also lost for a long stretch.
 The residents keep account of what was accepted, and send again what was not answered. Then nothing
-more is broken, and: everything accepted is there, once, at the place that its receipt page named; nothing is there
-that nobody sent; every term that ended fired once; every chain and the log hold.
+more is broken, and: everything accepted is there, once, at the place that its receipt page named;
+nothing is there that nobody sent; every term that ended fired once; every chain and the log hold.
 """
 
 from __future__ import annotations
