@@ -23,6 +23,7 @@ from django.apps import apps
 from django.db.models import Field, Model
 
 from sanwen import disclosure
+from workflows import procedure as procedures
 from workflows.models import (
     Alias,
     Attachment,
@@ -151,10 +152,13 @@ class Pattern:
 def _hanging() -> dict[type[Model], list[Field[Any, Any]]]:
     """Models whose rows hang on cases, with the fields by which they do."""
     found: dict[type[Model], list[Field[Any, Any]]] = defaultdict(list)
+    declaring = {declared.__module__ for declared in procedures.all_declared()}
+    named = [apps.get_containing_app_config(module) for module in sorted(declaring)]
+    configs = dict.fromkeys([apps.get_app_config("workflows"), *named])  # no news are copied
     models = [
         model
-        for config in apps.get_app_configs()
-        if config.name == "workflows" or getattr(config, "demo", "")
+        for config in configs
+        if config is not None
         for model in config.get_models()
         if model._meta.model_name not in LEFT_OUT
     ]
