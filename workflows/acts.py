@@ -23,8 +23,9 @@ from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext_lazy as _
 from viewflow.workflow.status import STATUS
 
-from . import clock, doors, records, statements, uploads
+from . import clock, doors, records, statements, tracing, uploads
 from .models.case import Case, Community, NumberSeries, StepRun
+from .models.log import Checkpoint
 from .models.record import Alias, Attachment, Record, Refusal, Trace
 from .parties import Party, directory
 
@@ -162,11 +163,16 @@ def perform(
     Raises `Refused`; then nothing has changed and the attempt is in the security log.
     """
     try:
-        with transaction.atomic():
+        with transaction.atomic(), uploads.of_one_act():
             if step == CASE and act in WITH_CHILDREN:
                 _lock_children(case)
             held = _lock(case)
-            return _perform(held, step, act, party, payload or {}, files or {}, happened_at, key)
+            with tracing.span("act") as told:
+                given = payload or {}, files or {}
+                done = _perform(held, step, act, party, *given, happened_at, key)
+                # Of the record: an address may hold anything.
+                told["sanwen.act"] = f"{held.procedure}/{done.record.step}/{done.record.act}"
+            return done
     except Refused as refused:
         _log(case, step, act, party, refused.code)
         if refused.message is doors.TWICE:
@@ -232,11 +238,25 @@ _RUN = statements.Question(
         status=STATUS.STARTED,
     ).order_by("-pk")[:1]
 )
-_ALIAS = statements.Question(
-    lambda: Alias.objects.filter(
-        case=statements.slot("case", Alias, "case"),
-        party_key=statements.slot("party_key", Alias, "party_key"),
-    ).values_list("name")
+# The party's name in the case; until when the case and the log are recorded: where the machine's
+# clock was set back, records go on from there.
+_BESIDE = statements.Question(
+    lambda: (
+        Case.objects.filter(pk=statements.slot("case", Case, "id"))
+        .order_by()
+        .values_list(
+            models.Subquery(
+                Alias.objects.filter(
+                    case=models.OuterRef("pk"),
+                    party_key=statements.slot("party_key", Alias, "party_key"),
+                ).values("name")[:1]
+            ),
+            models.Subquery(
+                Record.objects.filter(case=models.OuterRef("pk")).order_by("-seq").values("at")[:1]
+            ),
+            models.Subquery(Checkpoint.objects.order_by("-size").values("at")[:1]),
+        )
+    )
 )
 
 
@@ -255,19 +275,19 @@ def _read(case: Case, step_name: str, party: Party, key: str) -> _Read:
     Not with the lock in one statement: what is joined to a row that one had to wait for is as it
     was before the wait.
     """
-    asked: dict[str, statements.Ready] = {}
+    asked = {"beside": _BESIDE.with_values(case=case.pk, party_key=party.key)}
     if key:
         asked["before"] = _BEFORE.with_values(case=case.pk, key=key)
     if step_name != CASE:
         asked["run"] = _RUN.with_values(case=case.pk, name=step_name)
-    if party.role != "clock":
-        asked["alias"] = _ALIAS.with_values(case=case.pk, party_key=party.key)
     if connection.vendor == "postgresql":
         asked["pk"] = records.next_pk()
-    answers = statements.together(list(asked.values())) if asked else []
+    answers = statements.together(list(asked.values()))
     first = {name: rows[0] if rows else None for name, rows in zip(asked, answers, strict=True)}
-    pk, alias = first.get("pk"), first.get("alias")
-    found = records.Found(case.length, pk and pk[0], alias and alias[0])
+    pk = first.get("pk")
+    [(alias, *times)] = answers[0]
+    case.recorded_until = max(filter(None, (case.recorded_until, *times)), default=None)
+    found = records.Found(case.length, pk and pk[0], alias)
     return _Read(first.get("before"), first.get("run"), found)
 
 
@@ -604,6 +624,7 @@ def open_case(
                 created=now,
             )
             case.save()
+            case.recorded_until = Checkpoint.objects.values_list("at", flat=True).first()
             with _holding(case):
                 record = records.append(
                     case,

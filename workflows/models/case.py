@@ -76,6 +76,8 @@ class Case(AbstractProcess):
     head = models.BinaryField(_("末条记录的哈希"), max_length=32, null=True, editable=False)
     salt = models.BinaryField(max_length=32, default=_salt, editable=False)
     """Makes pseudonyms meaningless outside the case; never published."""
+    recorded_until: dt.datetime | None = None
+    """Before when no record of it may be dated (`records.append`); set when it is locked."""
 
     class Meta:
         ordering: ClassVar = ["-created", "-pk"]

@@ -10,6 +10,7 @@ from .append import (
     flush,
     links,
     next_pk,
+    not_before,
     pseudonym,
     write,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "leaf_hash",
     "links",
     "next_pk",
+    "not_before",
     "pseudonym",
     "receipt_code",
     "receipt_hash",

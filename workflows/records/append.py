@@ -25,6 +25,7 @@ from django.utils import timezone
 from sanwen import disclosure
 from sanwen.merkle import leaf_hash
 
+from .. import clock
 from ..models.case import Case, StepRun
 from ..models.record import Alias, Attachment, Disclosure, Record, Trace
 from ..parties import Party
@@ -132,6 +133,13 @@ def _stamp(moment: dt.datetime) -> str:
     return timezone.localtime(moment).isoformat(timespec="seconds")
 
 
+def not_before(case: Case, at: dt.datetime) -> dt.datetime:
+    """`at`, or the time until which the case is recorded where that is later: by then the machine's
+    clock was set back. Terms start there, too, so that none is shorter."""
+    until = case.recorded_until
+    return until if until is not None and at < until - clock.SKEW else at
+
+
 def append(
     case: Case,
     *,
@@ -154,11 +162,15 @@ def append(
 
     `body` is public; what it says in words is disclosed beside the record, as is all that stands in
     `typed` (what people wrote, whatever it looks like). Each value of `private` enters it as a
-    salted digest only.
+    salted digest only. Where the machine's clock was set back, `at` stays at what was recorded last
+    in the case or signed by the log, and the machine's time becomes `happened_at`.
     Raises `TooLarge` beyond 65,535 bytes, `Inexact` for a float (numbers are integers, exact
     amounts are strings) and `rfc8785.CanonicalizationError` for what is not JSON.
     """
     seq = case.length
+    if (dated := not_before(case, at)) != at:
+        # The machine's clock was set back: the record stands in its order, and says both.
+        at, happened_at = dated, happened_at or at
     _require_exact(body)
     written = frozenset(typed)
     words = {name: value for name, value in body.items() if not is_code(value, written)}
@@ -248,6 +260,7 @@ def append(
         Attachment.objects.bulk_update(attached, ["record"])
     case.length = seq + 1
     case.head = hashed
+    case.recorded_until = max(at, case.recorded_until or at)
     return record
 
 
