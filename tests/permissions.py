@@ -88,7 +88,7 @@ RULES: dict[str, Rule] = {
             *("api/v1/" + end for end in (
                 "openapi.json", "procedures", "procedures/<code>", "places", "places/<code>",
                 "cases", "cases/<number>", "cases/<number>/records", "cases/<number>/late-opinions",
-                "cases/<number>/records/<seq>", "cases/<number>/runs/<run>/opinions",
+                "cases/<number>/records/<seq>", "cases/<number>/runs/<run>/opinions", "problems",
             )),
         ),
         PUBLIC,
@@ -96,7 +96,7 @@ RULES: dict[str, Rule] = {
     "settings/text-size/": only(*ROLES, everywhere=True, method="post"),
     "i18n/setlang/": only(*ROLES, everywhere=True, method="post"),
     "log/cosignatures": only(*ROLES, everywhere=True, method="post"),
-    **dict.fromkeys(("my/", "my/terms.ics", "my/claim/", "inbox/"), SIGNED_IN),
+    **dict.fromkeys(("my/", "my/terms.ics", "my/claim/", "my/tokens/", "inbox/"), SIGNED_IN),
     **dict.fromkeys(("news/", "news/settings/"), SIGNED_IN),
     **dict.fromkeys(
         ("news/read/", "news/settings/times/", "news/settings/stop/", "news/channels/add/",
@@ -191,6 +191,17 @@ RULES: dict[str, Rule] = {
         tried("tests/workflows/test_api.py"),
     ),
     "api/v1/": tried("tests/workflows/test_api.py"),
+    # Only a token opens these, no session.
+    **dict.fromkeys(
+        ("api/v1/" + end for end in (
+            "me", "me/inbox", "me/cases", "me/acts", "me/acts/<number>/<seq>",
+            "procedures/<code>/entrances", "cases/<number>/acts",
+            "cases/<number>/runs/<run>/unanswered",
+        )),
+        tried("tests/workflows/test_api_writing.py"),
+    ),
+    "api/v1/procedures/<code>/cases": tried("tests/workflows/test_api_writing.py", method="post"),
+    "my/tokens/<int:pk>/revoke/": tried("tests/processes/community/test_tokens.py", method="post"),
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from django.dispatch import receiver
 
 from . import acts, clock
 from .models.case import Case
+from .models.token import ApiToken, Submission
 from .parties import Party
 from .records import erasure, erasure_list
 from .records.erasure import Subject
@@ -44,6 +45,16 @@ def forget_papers(sender: Any, *, case_ids: list[int], **_more: Any) -> None:
 
     for case in Case.objects.filter(pk__in=case_ids):
         make.forget(case)
+
+
+@receiver(erasure.erasing)
+def forget_tokens(sender: Any, *, subject: Subject, **_more: Any) -> dict[str, int]:
+    """Take back what programs were given to act for the person, and forget what they handed in."""
+    tokens = ApiToken.objects.filter(user__in=subject.users)
+    count = tokens.count()
+    tokens.delete()
+    Submission.objects.filter(account__in=subject.users).delete()
+    return {"tokens": count}
 
 
 class _Undone(Exception):

@@ -5,11 +5,13 @@ They come before those of allauth, two of which they take over: nobody here has 
 
 from django.urls import path
 
-from . import claim_views, contact_views, erasure_views, views
+from . import claim_views, contact_views, erasure_views, token_views, views
 
 app_name = "community"
 urlpatterns = [
     path("my/claim/", claim_views.claim, name="claim"),
+    path("my/tokens/", token_views.tokens, name="tokens"),
+    path("my/tokens/<int:pk>/revoke/", token_views.revoke, name="revoke_token"),
     path("accounts/password/reset/", claim_views.forgotten),
     path("accounts/email/", claim_views.no_email),
     path("staff/codes/<slug:code>/", claim_views.codes, name="codes"),

@@ -8,6 +8,7 @@ from .job import Job
 from .log import Checkpoint, Cosignature, LogHead, LogKey, LogTile
 from .record import Alias, Attachment, Disclosure, Record, Refusal, Trace
 from .sheet import Sheet
+from .token import ApiToken, Submission
 
 # isort: split
 # The rows of each step; after the rows above, on which they stand.
@@ -21,6 +22,7 @@ from ..steps.selection import Candidate, Mark
 
 __all__ = [
     "Alias",
+    "ApiToken",
     "Attachment",
     "BallotPaper",
     "BallotQuestion",
@@ -59,6 +61,7 @@ __all__ = [
     "SignUp",
     "Signature",
     "StepRun",
+    "Submission",
     "SurveyAnswer",
     "Trace",
     "TrailDownload",

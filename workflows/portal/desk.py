@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import segno
@@ -70,9 +71,10 @@ class PaperForm(forms.Form):
         return day
 
 
-def _offer(request: HttpRequest, case: Case, step: str, act: str, paper: bool) -> Offer:
-    """The act that the page is for, or 403 with a reason, or 404."""
-    viewer = Viewer(request.user, case)
+def offer_of(viewer: Viewer, step: str, act: str, paper: bool) -> Offer:
+    """The act that a page is for, in the capacities of who looks at it; PermissionDenied where
+    there are none, Http404 where there is no such act."""
+    case = viewer.case
     run: StepRun | None = None
     node: Any = case.declared.case_acts()
     if step != acts.CASE:
@@ -103,7 +105,7 @@ def _offer(request: HttpRequest, case: Case, step: str, act: str, paper: bool) -
 def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
     """The page of one act: shows its form, and sends it through the one door."""
     case = find_case(number)
-    offer = _offer(request, case, step, act, "paper" in request.GET)
+    offer = offer_of(Viewer(request.user, case), step, act, "paper" in request.GET)
     closed = None
     if offer.run is None and step != acts.CASE:
         closed = _("该环节尚未开始或者已经结束。")
@@ -431,11 +433,12 @@ class OpenForm(forms.Form):
 @ratelimit(key="user", rate="30/h", method="POST", block=True)
 def open_case(request: HttpRequest, code: str) -> HttpResponse:
     """Open a case of a procedure; where the procedure says so, together with its first act."""
+    now = clock.now()
     try:
         declared = procedures.current(code, clock.today())
     except KeyError as error:
         raise Http404 from error
-    capacities = _capacities(request.user, declared)
+    capacities = capacities_to_open(directory().parties_everywhere(request.user, now), declared)
     if not capacities or not declared.listed:
         raise PermissionDenied
     role = request.POST.get("as") or request.GET.get("as", "")
@@ -443,12 +446,20 @@ def open_case(request: HttpRequest, code: str) -> HttpResponse:
     places = capacities[role]
     data = request.POST if request.method == "POST" else None
     form = OpenForm(data, procedure=declared, communities=list(places))
-    first = _first_form(request, declared, next(iter(places.values())))
+    files = request.FILES if data is not None else None
+    first = first_form(declared, next(iter(places.values())), data, files)
     done: acts.Done | None = None
     if data is not None and form.is_valid():
         party = places[form.cleaned_data["community"].pk]
         try:
-            case, done = _open(request, declared, party, form)
+            key = request.POST.get("idempotency_key", "")[:40]
+            case, done = opening(
+                declared,
+                party,
+                form,
+                (request.POST, request.FILES),
+                f"{request.user.pk}:{key}" if key else "",
+            )
         except acts.Refused as refused:
             _tell(form if first is None else first, refused)
         else:
@@ -478,10 +489,11 @@ def open_case(request: HttpRequest, code: str) -> HttpResponse:
     )
 
 
-def _capacities(user: Any, declared: type[procedures.Procedure]) -> dict[str, dict[int, Party]]:
-    """By each role that may open the procedure, the places where the account holds it; the roles
-    that not everybody has come first."""
-    everywhere = directory().parties_everywhere(user, clock.now())
+def capacities_to_open(
+    everywhere: Mapping[int, Sequence[Party]], declared: type[procedures.Procedure]
+) -> dict[str, dict[int, Party]]:
+    """By each role that may open the procedure, the places where an account holds it, of those
+    where it holds any; the roles that not everybody has come first."""
     kinds = declared.community_kinds
     here = Community.objects.filter(kind__in=kinds, pk__in=everywhere).values_list("pk", flat=True)
     found: dict[str, dict[int, Party]] = {}
@@ -493,8 +505,8 @@ def _capacities(user: Any, declared: type[procedures.Procedure]) -> dict[str, di
     return {role: found[role] for role in sorted(found, key=lambda role: role in last)}
 
 
-def _first_form(
-    request: HttpRequest, declared: type[procedures.Procedure], party: Party
+def first_form(
+    declared: type[procedures.Procedure], party: Party, data: Any = None, files: Any = None
 ) -> forms.Form | None:
     """The form of the act that opens a case, before there is one."""
     if declared.opens_with is None:
@@ -503,16 +515,18 @@ def _first_form(
     spec = step.acts[declared.opens_with[1]]
     doing = acts.Act(Case(flow_class=declared), None, spec, party, clock.now())
     form_class = step.form_for(spec, doing)
-    data, files = (request.POST, request.FILES) if request.method == "POST" else (None, None)
     form: forms.Form = form_class(data, files, act=doing)
     return form
 
 
-def _open(
-    request: HttpRequest, declared: type[procedures.Procedure], party: Party, form: OpenForm
+def opening(
+    declared: type[procedures.Procedure],
+    party: Party,
+    form: OpenForm,
+    first: tuple[Mapping[str, Any], Mapping[str, Any]],
+    key: str,
 ) -> tuple[Case, acts.Done | None]:
-    """Open the case and do its first act, or neither."""
-    key = request.POST.get("idempotency_key", "")[:40]
+    """Open the case and do its first act, with what that takes (fields and files), or neither."""
     with transaction.atomic():
         case = acts.open_case(
             declared,
@@ -520,12 +534,10 @@ def _open(
             party,
             title=form.cleaned_data.get("title", ""),
             params=form.chosen(declared),
-            key=f"{request.user.pk}:{key}" if key else "",
+            key=key,
             demo=bool(getattr(settings, "DEMO", False)),
         )
         if declared.opens_with is None:
             return case, None
         step, act = declared.opens_with
-        files = request.FILES
-        again = f"{request.user.pk}:{key}:1" if key else ""
-        return case, acts.perform(case, step, act, party, request.POST, files, key=again)
+        return case, acts.perform(case, step, act, party, *first, key=f"{key}:1" if key else "")

@@ -561,8 +561,7 @@ class Step(Node):
         if self.deadline is not None:
             self._set_deadline(run, self.deadline(run.process, calendar))
         else:
-            start = records.not_before(run.process, now)
-            self._set_deadline(run, terms.end_of(term, start, calendar))
+            self._set_deadline(run, terms.end_of(term, now, calendar))
         run.overdue_at = None
 
     @staticmethod

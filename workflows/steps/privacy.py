@@ -60,6 +60,7 @@ KINDS: dict[str, Words] = {
     "accounts": _("账号"),
     "memberships": _("住户关联"),
     "sessions": _("登录状态"),
+    "tokens": _("访问令牌"),
     "subscriptions": _("关注"),
     "channels": _("接收消息的地址"),
     "deliveries": _("消息"),

@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any, Literal
 
 from ninja import Schema
+from pydantic import Field
 
 CaseState = Literal["open", "overdue", "suspended", "done", "stopped"]
 
@@ -278,3 +279,202 @@ class Opinions(Schema):
 class Objections(Schema):
     items: list[Objection]
     next: str | None
+
+
+# --- with a token ------------------------------------------------------------------------------
+
+
+class Capacity(Schema):
+    """A capacity in which one may act. `as_` names it where something is handed in. `places` are
+    codes; of very many, how many more there are."""
+
+    as_: str = Field(alias="as")
+    role: str
+    role_title: str
+    places: list[str]
+    more_places: int
+
+
+class Me(Schema):
+    """A token: its name, what it may do, its last day, and in which of its owner's capacities."""
+
+    token: str
+    scopes: list[str]
+    ends_on: dt.date
+    capacities: list[Capacity]
+
+
+class Waiting(Schema):
+    """A step that waits for the owner."""
+
+    number: str
+    case_title: str
+    place_name: str
+    title: str
+    state: str
+    ends_on: dt.date | None
+    days_left: int | None
+    provisional: bool
+    note: str
+    url: str
+
+
+class Inbox(Schema):
+    """What waits, overdue first."""
+
+    items: list[Waiting]
+
+
+class Answered(Schema):
+    """An answer to what was handed in."""
+
+    outcome: str
+    reason: str
+    at: dt.datetime | None
+
+
+class MyAct(Schema):
+    """Something that the owner did. `receipt` is its code: whoever has it may follow it."""
+
+    number: str
+    case_title: str
+    seq: int
+    at: dt.datetime
+    step: str
+    act: str
+    act_title: str
+    role: str
+    url: str
+    receipt: str
+    receipt_url: str
+    answers: list[Answered]
+
+
+class MyActs(Schema):
+    """What the owner did."""
+
+    items: list[MyAct]
+    next: str | None
+
+
+class MyReceipt(MyAct):
+    """One of them, with the copy to keep."""
+
+    copy_to_keep: dict[str, Any]
+
+
+class As(Schema):
+    """A capacity that an act admits."""
+
+    as_: str = Field(alias="as")
+    role: str
+    role_title: str
+
+
+class Offered(Schema):
+    """An act that may be done now. Hand in `step`, `act`, a capacity of `as_` and, as `form`, what
+    the JSON Schema in `form` describes together with what `given` holds; with `paper` as a signed
+    form that is typed in. `optional`: one may do it and need not. `url` is its page."""
+
+    step: str
+    step_title: str
+    run: int | None
+    act: str
+    title: str
+    ends_on: dt.date | None
+    optional: bool
+    paper: bool
+    as_: list[As] = Field(alias="as")
+    given: dict[str, str]
+    form: dict[str, Any] | None
+    url: str
+
+
+class OfferedActs(Schema):
+    """What may be done in a case."""
+
+    items: list[Offered]
+
+
+class Fact(Schema):
+    """What an act wrote, by kind and key: other acts name it by its key."""
+
+    kind: str
+    id: int
+
+
+class Done(Schema):
+    """What was accepted, with its record and the receipt."""
+
+    number: str
+    seq: int
+    step: str
+    act: str
+    act_title: str
+    at: dt.datetime
+    leaf_hash: str
+    url: str
+    receipt: str
+    receipt_url: str
+    fact: Fact | None
+
+
+class Unanswered(Schema):
+    """An opinion that waits for its reply, in clear: for those who answer it. `id` names it in the
+    form of the reply."""
+
+    id: int
+    seq: int | None
+    item: str
+    stance: str
+    text: str
+    submitted_at: dt.datetime | None
+    files: int
+
+
+class UnansweredOpinions(Schema):
+    """The opinions that wait, the oldest first."""
+
+    items: list[Unanswered]
+    next: str | None
+
+
+class FirstAct(Schema):
+    """The act that a case is opened together with."""
+
+    step: str
+    act: str
+    title: str
+    form: dict[str, Any] | None
+
+
+class Entrance(Schema):
+    """In which role and where the owner may open a case; what that takes. `terms`: the periods
+    that may be set, in their days."""
+
+    as_: str = Field(alias="as")
+    role_title: str
+    places: list[str]
+    title: bool
+    terms: dict[str, dict[str, Any]]
+    first: FirstAct | None
+
+
+class Entrances(Schema):
+    """How a case of a procedure may be opened by the owner."""
+
+    items: list[Entrance]
+
+
+class ProblemKind(Schema):
+    """A kind of problem: the end of `type` in problem details."""
+
+    code: str
+    status: int
+    title: str
+
+
+class ProblemKinds(Schema):
+    """All kinds of problems."""
+
+    items: list[ProblemKind]
