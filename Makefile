@@ -44,10 +44,10 @@ lint: setup  ## style, types, import contracts, migrations, settings, translatio
 	SANWEN_HOME=.venv/check SANWEN_HTTPS=1 SANWEN_HOSTS=example.org \
 	  $(BIN)/python manage.py check --deploy --fail-level WARNING
 
-chaos: setup  ## kill servers, clocks, Redis and PostgreSQL under load; nothing may be lost (FOR=60 seconds)
+chaos: setup  ## kill servers, workers, Redis and PostgreSQL under load; nothing may be lost (FOR=60 seconds)
 	$(BIN)/python tools/chaos.py --seconds $(or $(FOR),60)
 
-city: setup  ## the city profile on this machine: PostgreSQL, Redis, two servers, two clocks, the demo
+city: setup  ## the city profile on this machine: PostgreSQL, Redis, two servers, Celery, the demo
 	$(BIN)/python tools/city.py
 
 messages: setup  ## bring the texts of code and templates into locale/en

@@ -13,7 +13,10 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_cache_control
 
+from workflows import tracing
+
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _GIVEN = re.compile(r"[A-Za-z0-9-]{8,64}")
 HEADER = "X-Request-ID"
 
@@ -31,10 +34,24 @@ class NameRequests:
         name = given if _GIVEN.fullmatch(given) else uuid.uuid4().hex
         token = request_id.set(name)
         try:
-            response = self.get_response(request)
+            response = self._traced(request, name)
         finally:
             request_id.reset(token)
         response[HEADER] = name
+        return response
+
+    def _traced(self, request: HttpRequest, name: str) -> HttpResponse:
+        """Answer it within a span that knows the pattern of its address, not the address."""
+        method = request.method if request.method in _METHODS else "_OTHER"
+        about = {"http.request.method": method, "sanwen.request_id": name}
+        given = request.headers if settings.SANWEN_BEHIND_PROXY else {}
+        carried = {key: given[key] for key in ("traceparent", "tracestate") if key in given}
+        with tracing.span(f"{method}", "SERVER", carried, **about) as told:
+            response = self.get_response(request)
+            told["http.response.status_code"] = response.status_code
+            if request.resolver_match is not None:
+                told["http.route"] = f"/{request.resolver_match.route}"
+                told["name"] = f"{method} {told['http.route']}"
         return response
 
 

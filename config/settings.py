@@ -9,6 +9,8 @@ import environ
 import viewflow
 from csp.constants import NONE, SELF
 
+from config import files
+
 env = environ.Env()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -174,6 +176,11 @@ else:
         }
     }
 
+# --- a broker lets Celery do what the clock does; it holds nothing that must last
+SANWEN_BROKER = env("SANWEN_BROKER", default="")
+if SANWEN_BROKER:
+    INSTALLED_APPS.append("config")
+
 # --- files
 MEDIA_ROOT = HOME / "media"
 STATIC_URL = "/static/"
@@ -182,14 +189,9 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 _bucket = env("SANWEN_S3_BUCKET", default="")
 STORAGES = {
     "default": (
-        {
-            "BACKEND": "storages.backends.s3.S3Storage",
-            "OPTIONS": {
-                "bucket_name": _bucket,
-                "endpoint_url": env("SANWEN_S3_ENDPOINT", default=None),
-                "querystring_auth": True,
-            },
-        }
+        files.bucket(
+            _bucket, env("SANWEN_S3_ENDPOINT", default=None), env("SANWEN_S3_STYLE", default="")
+        )
         if _bucket
         else {"BACKEND": "django.core.files.storage.FileSystemStorage"}
     ),
@@ -282,6 +284,8 @@ SANWEN_LOG_ORIGIN = env(
 )
 SANWEN_LOG_KEY = env("SANWEN_LOG_KEY", default="")
 SANWEN_LOG_KEY_FILE = env.path("SANWEN_LOG_KEY_FILE", default=str(HOME / "log.key"))
+# What this machine has signed: it signs on no database that lacks it. A demo is laid anew at will.
+SANWEN_LOG_SEEN = None if DEMO else HOME / "log.seen"
 SANWEN_WITNESSES = env.list("SANWEN_WITNESSES", default=[])
 SANWEN_UPLOAD_MAX_BYTES = env.int("SANWEN_UPLOAD_MAX_BYTES", default=20 * 2**20)
 # The signature of trails; a demo makes a certificate of its own.
@@ -297,6 +301,11 @@ SANWEN_PG_BIN = env("SANWEN_PG_BIN", default="")
 # Watching: who may read /metrics, which queries are slow.
 SANWEN_METRICS_TOKEN = env("SANWEN_METRICS_TOKEN", default="")
 SANWEN_METRICS_FROM = env.list("SANWEN_METRICS_FROM", default=[])
+# OpenTelemetry's own variables, which its exporter reads as well.
+SANWEN_TRACING = bool(
+    env("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
+    or env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", default="")
+)
 SANWEN_SLOW_QUERY_MS = env.int("SANWEN_SLOW_QUERY_MS", default=0)
 
 # --- news: e-mail by smtp://user:password@host:587 (smtp+tls, smtp+ssl), SMS by an address of

@@ -27,3 +27,4 @@ if settings.DEBUG:
     urlpatterns.append(path("gallery/", gallery))
 
 handler403 = "workflows.portal.views.too_many"
+handler500 = "workflows.portal.faults.broken"

@@ -15,4 +15,4 @@ class NotificationsConfig(AppConfig):
 
     def ready(self) -> None:
         """Listen."""
-        from . import listen  # noqa: F401
+        from . import figures, listen  # noqa: F401

@@ -3,62 +3,56 @@
     make chaos                                    a short form
     .venv/bin/python tools/chaos.py --seconds 600 --seed 7
 
-Residents give opinions over HTTP while, at random moments, servers, clocks, Redis and PostgreSQL
-are killed with -9 and started again; Redis is also lost for a long stretch. The residents keep
-account of what was accepted, and send again what was not answered. Then nothing more is broken,
-and: everything accepted is there, once, at the place that its receipt page named; nothing is there
-that nobody sent; every term that ended fired once; every chain and the log hold.
+Over HTTP residents give opinions, some with a photo, and vote again and again; an office answers,
+reviewers sign. Meanwhile, at random moments, servers, clocks, Celery workers, beat, Redis and
+PostgreSQL are killed with -9 and started again; Redis is also lost for a long stretch. The people
+keep account of what was accepted, and send again what was not answered (`chaos_people`). Then
+nothing more is broken, and: everything accepted is there, once, at the place that its receipt page
+named; nothing is there that nobody sent; of each voter the last vote stands; every term that ended
+fired once; every chain and the log hold.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime as dt
-import http.client
 import json
 import random
 import secrets
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
+from chaos_people import Account, Person, Sending, picture
 from city import ROOT, City
 
-RESIDENTS, CASES, TIMERS = 24, 3, 40
+RESIDENTS, CASES, TIMERS, PANELS = 24, 3, 40, 6
 PACE = 0.15
-"""Seconds between two opinions of one resident."""
-WANTED = {"server": 4, "clock": 3, "redis": 2, "postgres": 2}
+"""Seconds between two acts of one resident."""
+WANTED = {"server": 4, "clock": 3, "worker": 3, "beat": 1, "redis": 2, "postgres": 2}
 """How often each kind of part is broken, against the others."""
+SEATS = ("housing", "planning", "finance", "community")
 
 
 @dataclass
 class Ground:
-    """What there is before anything breaks: cases that take opinions, and who gives them."""
+    """What there is before anything breaks: cases in which people can act, and who they are."""
 
-    cases: list[tuple[str, str]]
-    """Number and step of each."""
-    sessions: list[str]
+    opinions: list[tuple[str, str]]
+    """Number and step of each case that takes opinions."""
+    ballot: str
+    panels: list[str]
+    sessions: dict[str, str]
+    """Of residents (``resident0`` …), ``office``, and reviewers by seat."""
     timers: list[int]
     """Runs whose terms end while things break."""
-
-
-@dataclass
-class Account:
-    """What residents sent, and what was answered."""
-
-    sent: dict[str, str] = field(default_factory=dict)
-    """Submission → case."""
-    accepted: dict[str, int] = field(default_factory=dict)
-    """Submission → position of its record."""
-    faults: list[str] = field(default_factory=list)
-    tries: int = 0
+    answered: set[int] = field(default_factory=set)
+    """Opinions that the office has taken in hand."""
 
 
 def lay(seconds: float) -> Ground:
@@ -67,9 +61,6 @@ def lay(seconds: float) -> Ground:
 
     sys.path.insert(0, str(ROOT))
     django.setup()
-    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-    from django.contrib.sessions.backends.db import SessionStore
-
     from processes.open_days.procedure import OpenDay
     from tests import factories
     from workflows import calendars, clock
@@ -79,29 +70,85 @@ def lay(seconds: float) -> Ground:
     calendars.seed()
     street = factories.make_street()
     estate = factories.make_estate(units=RESIDENTS, parent=street)
-    office = factories.make_person("office", "office", community=street)
-    party = Party("office", f"person:{office.pk}", office.pk)
     people = factories.make_members(factories.units_of(estate))
-    sessions = []
-    for person in people:
-        store = SessionStore()
-        store[SESSION_KEY] = str(person.pk)
-        store[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-        store[HASH_SESSION_KEY] = person.get_session_auth_hash()
-        store.create()
-        sessions.append(str(store.session_key))
+    sessions = {f"resident{at}": _session(person) for at, person in enumerate(people)}
+    cast = _cast(street, sessions)
+    party = Party("office", f"person:{cast.office}", cast.office)
     now = clock.now()
     runs = []
     for number in range(CASES + TIMERS):
         clock.set_now(now - dt.timedelta(days=3))
         runs.append(_asking(OpenDay, estate.community, party, number))
-        clock.set_now(None)
     timers = [run.pk for run in runs[CASES:]]
     for pk in timers:
         moment = now + dt.timedelta(seconds=random.uniform(5, max(6, seconds)))
         StepRun.objects.filter(pk=pk).update(ends_at=moment, scheduled=moment)
-    cases = [(run.process.number, run.name) for run in runs[:CASES]]
-    return Ground(cases, sessions, timers)
+    ballot = _voting(estate.community, cast, now)
+    small = [factories.make_estate(f"small{at}", units=4, parent=street) for at in range(PANELS)]
+    panels = [_signing(each.community, cast, now) for each in small]
+    clock.set_now(None)
+    opinions = [(run.process.number, run.name) for run in runs[:CASES]]
+    return Ground(opinions, ballot, panels, sessions, timers)
+
+
+def _session(person: Any) -> str:
+    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+    from django.contrib.sessions.backends.db import SessionStore
+
+    store = SessionStore()
+    store[SESSION_KEY] = str(person.pk)
+    store[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    store[HASH_SESSION_KEY] = person.get_session_auth_hash()
+    store.create()
+    return str(store.session_key)
+
+
+def _cast(street: Any, sessions: dict[str, str]) -> Any:
+    """The offices of a renovation; those who act over HTTP get a session."""
+    from processes.renovation.cast import Cast
+    from tests import factories
+
+    def serving(role: str) -> Any:
+        return factories.make_person(role.replace(":", "-"), role, community=street)
+
+    office = serving("office")
+    sessions["office"] = _session(office)
+    reviewers = {}
+    for seat in SEATS:
+        reviewer = serving(f"reviewer:{seat}")
+        sessions[seat] = _session(reviewer)
+        reviewers[seat] = reviewer.pk
+    roles = ("residents_committee", "owners_committee", "designer", "contractor", "supervisor")
+    roles += ("resident_supervisor", "residents_representative")
+    keys = [serving(role).pk for role in roles]
+    return Cast(office.pk, *keys, reviewers)
+
+
+def _voting(community: Any, cast: Any, now: dt.datetime) -> str:
+    """A ballot of all owners that is open until tomorrow."""
+    from processes.renovation.story import Story
+    from workflows import clock
+
+    start = now - dt.timedelta(days=120)
+    story = Story(community, cast, start, title="示范表决").until("owner_ballot")
+    opens = clock.today() + dt.timedelta(days=16)
+    call = {"questions": "是否同意实施改造", "matter": "special", "item": "rebuild"}
+    call |= {"reason": "改建建筑物附属设施", "opens_on": opens.isoformat()}
+    story.act("owner_ballot", "ballot.called", "residents_committee", call)
+    story.wait_for("owner_ballot")
+    run = story.run("owner_ballot")
+    run.ends_at = run.scheduled = now + dt.timedelta(days=1)
+    run.save(update_fields=["ends_at", "scheduled"])
+    return str(story.case.number)
+
+
+def _signing(community: Any, cast: Any, now: dt.datetime) -> str:
+    """A joint review that waits for all four."""
+    from processes.renovation.story import Story
+
+    story = Story(community, cast, now - dt.timedelta(days=6), title="示范联合审查")
+    story.until("joint_review")
+    return str(story.case.number)
 
 
 def _asking(procedure: Any, community: Any, party: Any, number: int) -> Any:
@@ -123,53 +170,54 @@ def _asking(procedure: Any, community: Any, party: Any, number: int) -> Any:
     return run
 
 
-class Resident(threading.Thread):
-    """Gives opinions, one after another; sends again whatever was not answered."""
+def people(city: City, ground: Ground, account: Account, seconds: float) -> list[Person]:
+    """Everybody who acts."""
 
-    def __init__(self, city: City, ground: Ground, session: str, account: Account) -> None:
-        super().__init__(daemon=True)
-        self.city, self.ground, self.session, self.account = city, ground, session, account
-        self.quiet = threading.Event()
-        self.given_up = threading.Event()
+    def resident() -> Sending:
+        if random.random() < 0.3:
+            choice = random.choice(("for", "against", "abstain"))
+            return Sending(ground.ballot, "owner_ballot", "vote.cast", {"q1": choice})
+        number, step = random.choice(ground.opinions)
+        text = f"建议第{secrets.token_hex(6)}处加装扶手。"
+        photo = picture() if random.random() < 0.2 else b""
+        return Sending(number, step, "opinion.submitted", {"text": text}, photo)
 
-    def run(self) -> None:
-        """Until `quiet`: then the last one is still brought home."""
-        while not self.quiet.wait(PACE):
-            number, step = random.choice(self.ground.cases)
-            key = secrets.token_hex(12)
-            self.account.sent[key] = number
-            while not self._sent(number, step, key) and not self.given_up.wait(0.3):
-                pass
+    def office() -> Sending | None:
+        from django.db import DatabaseError, connection
 
-    def _sent(self, number: str, step: str, key: str) -> bool:
-        """Whether it was answered."""
-        self.account.tries += 1
-        secret = "c" * 32
-        body = urlencode({"text": f"建议第{key}处加装扶手。", "idempotency_key": key})
-        headers = {
-            "Content-Type": "application/x-www-form-urlencoded",
-            "Cookie": f"sessionid={self.session}; csrftoken={secret}",
-            "X-CSRFToken": secret,
-        }
-        link = http.client.HTTPConnection("127.0.0.1", random.choice(self.city.ports), timeout=20)
+        from workflows.models import Opinion
+
         try:
-            link.request(
-                "POST", f"/cases/{number}/do/{step}/opinion.submitted/", body.encode(), headers
-            )
-            answer = link.getresponse()
-            page = answer.read()
-        except (OSError, http.client.HTTPException):
-            return False
+            waiting = Opinion.objects.filter(life="submitted").exclude(pk__in=ground.answered)
+            opinion = waiting.select_related("run__process").order_by("pk").first()
+        except DatabaseError:
+            return None
         finally:
-            link.close()
-        where = answer.getheader("Location") or ""
-        if answer.status == 302 and "/done/" in where:
-            self.account.accepted[key] = int(where.rstrip("/").rsplit("/", 1)[1])
-            return True
-        if answer.status in (429, 500, 502, 503, 504):
-            return False
-        self.account.faults.append(f"{answer.status} {where} {page[-200:]!r}")
-        return True
+            connection.close()
+        if opinion is None:
+            return None
+        ground.answered.add(opinion.pk)
+        told = {"opinions": str(opinion.pk), "outcome": "adopted", "public_text": opinion.text}
+        told["reason"] = "已列入改造内容，设计时落实。"
+        return Sending(opinion.run.process.number, opinion.run.name, "opinion.replied", told)
+
+    def reviewer(seat: str) -> Any:
+        left = random.sample(ground.panels, len(ground.panels))
+        told = {"seat": seat, "decision": "approve", "score_faults": "24", "score_will": "24"}
+        told |= {"score_pledge": "14", "score_upkeep": "15"}
+
+        def sign() -> Sending | None:
+            return Sending(left.pop(), "joint_review", "panel.signed", told) if left else None
+
+        return sign
+
+    chosen: dict[str, tuple[Any, float]] = {"office": (office, PACE)}
+    for seat in SEATS:
+        chosen[seat] = (reviewer(seat), max(0.5, seconds / PANELS))
+    return [
+        Person(name, session, city.ports, account, *chosen.get(name, (resident, PACE)))
+        for name, session in ground.sessions.items()
+    ]
 
 
 def break_things(city: City, seconds: float, broken: Counter[str]) -> None:
@@ -179,7 +227,7 @@ def break_things(city: City, seconds: float, broken: Counter[str]) -> None:
     names = [
         name
         for name in (*city.parts, "postgres")
-        for _n in range(WANTED[name.rstrip("0123456789")])
+        for _n in range(WANTED.get(name.rstrip("0123456789"), 1))
     ]
     while (now := time.monotonic()) < until:
         if away_from < now < away_to and city.parts["redis"].runs:
@@ -214,19 +262,7 @@ def count(city: City, ground: Ground, account: Account, patience: float) -> list
     from workflows.records import log
 
     connection.close()
-    wrong = list(account.faults[:20])
-    found = dict(Record.objects.filter(act="opinion.submitted").values_list("key", "seq"))
-    keys = {key.partition(":")[2]: seq for key, seq in found.items()}
-    for key, seq in account.accepted.items():
-        if keys.get(key) != seq:
-            wrong.append(f"accepted as {seq}, found as {keys.get(key)}: {key}")
-    total = Record.objects.filter(act="opinion.submitted").count()
-    if total != len(found):
-        wrong.append(f"{total} records of {len(found)} submissions")
-    if unasked := set(keys) - set(account.sent):
-        wrong.append(f"{len(unasked)} that nobody sent")
-    if unanswered := set(account.sent) - set(account.accepted):
-        wrong.append(f"{len(unanswered)} never answered, though sent until the end")
+    wrong = account.faults_in()
     until = time.monotonic() + patience
     while StepRun.objects.filter(pk__in=ground.timers, finished=None).exists():
         if time.monotonic() > until:
@@ -280,22 +316,19 @@ def main() -> int:
             ground = lay(options.seconds)
             city.open()
             city.wait()
-            residents = [Resident(city, ground, s, account) for s in ground.sessions]
-            for resident in residents:
-                resident.start()
-            say(
-                f"{len(residents)} residents give opinions; "
-                f"breaking things for {options.seconds:.0f} s"
-            )
+            everybody = people(city, ground, account, options.seconds)
+            for person in everybody:
+                person.start()
+            say(f"{len(everybody)} people act; breaking things for {options.seconds:.0f} s")
             break_things(city, options.seconds, broken)
             say("broken: " + ", ".join(f"{name} {n}" for name, n in sorted(broken.items())))
-            for resident in residents:
-                resident.quiet.set()
+            for person in everybody:
+                person.quiet.set()
             city.wait()
-            _home(residents, patience=60)
+            _home(everybody, patience=60)
             say(
                 f"{len(account.accepted)} accepted of {len(account.sent)} sent"
-                f" in {account.tries} tries; counting"
+                f" in {account.tries} tries: {_by_act(account)}; counting"
             )
             wrong = count(city, ground, account, patience=60)
         finally:
@@ -307,6 +340,7 @@ def main() -> int:
             {
                 "seed": seed,
                 "accepted": len(account.accepted),
+                "by_act": _by_act(account),
                 "broken": sum(broken.values()),
                 "wrong": len(wrong),
             }
@@ -315,12 +349,16 @@ def main() -> int:
     return 1 if wrong or not account.accepted or not broken else 0
 
 
-def _home(residents: list[Resident], patience: float) -> None:
-    """Let every resident bring the last opinion home."""
+def _by_act(account: Account) -> dict[str, int]:
+    return dict(Counter(account.sent[key].what.act for key in account.accepted))
+
+
+def _home(everybody: list[Person], patience: float) -> None:
+    """Let everybody bring the last act home."""
     until = time.monotonic() + patience
-    for resident in residents:
-        resident.join(max(0.0, until - time.monotonic()))
-        resident.given_up.set()
+    for person in everybody:
+        person.join(max(0.0, until - time.monotonic()))
+        person.given_up.set()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The city profile on one machine, without containers: PostgreSQL, Redis, several servers, clocks.
+"""The city profile on one machine, without containers: PostgreSQL, Redis, servers, Celery.
 
-    .venv/bin/python tools/city.py --workers 2 --clocks 2 [--port 8000] [--home var/city]
+    .venv/bin/python tools/city.py --workers 2 --celery 2 [--port 8000] [--home var/city]
 
 PostgreSQL and a Redis-protocol server come from the packages of requirements-dev.txt; the servers
 listen on neighbouring ports of loopback. For trying out, for benchmarks and for breaking things
@@ -89,8 +89,10 @@ class City:
 
     home: Path
     workers: int = 2
-    clocks: int = 2
+    clocks: int = 1
     port: int = 0
+    celery: int = 2
+    """Celery workers; with any, beat runs too. Clocks may run beside them."""
     more: dict[str, str] = field(default_factory=dict)
     """Settings besides (SANWEN_…)."""
 
@@ -118,6 +120,7 @@ class City:
             "SANWEN_REDIS": f"redis://127.0.0.1:{self.redis_port}/0",
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "PYTHONPATH": str(ROOT),
+            **({"SANWEN_BROKER": f"redis://127.0.0.1:{self.redis_port}/1"} if self.celery else {}),
             **self.more,
         }
         os.environ.update(self.env)
@@ -130,7 +133,7 @@ class City:
         return self.parts[name]
 
     def open(self) -> None:
-        """Start the servers and the clocks."""
+        """Start the servers, and what works beside them."""
         for number, port in enumerate(self.ports):
             server = [sys.executable, "-m", "uvicorn", "config.asgi:application"]
             server += ["--host", "127.0.0.1", "--port", str(port), "--lifespan", "off"]
@@ -139,6 +142,13 @@ class City:
         for number in range(self.clocks):
             clock = [sys.executable, "manage.py", "clock", "--every", "1"]
             self._add(f"clock{number}", clock).start()
+        celery = [sys.executable, "-m", "celery", "--app", "config"]
+        for number in range(self.celery):
+            name = f"worker{number}"
+            worker = ["worker", "--hostname", f"{name}@%h", "--loglevel", "WARNING"]
+            self._add(name, celery + worker).start()
+        if self.celery:
+            self._add("beat", [*celery, "beat", "--loglevel", "WARNING"]).start()
 
     def wait(self, patience: float = serve.PATIENCE) -> None:
         """Wait until every server says that it is well. Raises TimeoutError."""
@@ -192,7 +202,8 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--clocks", type=int, default=2)
+    parser.add_argument("--celery", type=int, default=2)
+    parser.add_argument("--clocks", type=int, default=0)
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--home", type=Path, default=ROOT / "var" / "city")
     options = parser.parse_args()
@@ -201,6 +212,7 @@ def main() -> int:
         options.workers,
         options.clocks,
         options.port,
+        options.celery,
         {"SANWEN_DEMO": "1"},
     )
     stop = threading.Event()

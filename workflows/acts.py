@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.conf import settings
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connection, models, transaction
 from django.dispatch import Signal
 from django.utils import timezone, translation
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext_lazy as _
 from viewflow.workflow.status import STATUS
 
-from . import clock, doors, records, uploads
+from . import clock, doors, records, statements, tracing, uploads
 from .models.case import Case, Community, NumberSeries, StepRun
-from .models.record import Attachment, Record, Refusal, Trace
+from .models.log import Checkpoint
+from .models.record import Alias, Attachment, Record, Refusal, Trace
 from .parties import Party, directory
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 security_log = logging.getLogger("sanwen.security")
 
 acting = Signal()
-"""Sent within the act's transaction, once an act, when all of its records are written: `case`,
+"""Sent within the act's transaction, once an act, when all of its records are made: `case`,
 `record`, `moved`. A receiver may put a row of its own into ``case.unwritten``, which is written
 with the act or not at all; if it raises, the act has not happened."""
 
@@ -162,11 +163,16 @@ def perform(
     Raises `Refused`; then nothing has changed and the attempt is in the security log.
     """
     try:
-        with transaction.atomic():
+        with transaction.atomic(), uploads.of_one_act():
             if step == CASE and act in WITH_CHILDREN:
                 _lock_children(case)
             held = _lock(case)
-            return _perform(held, step, act, party, payload or {}, files or {}, happened_at, key)
+            with tracing.span("act") as told:
+                given = payload or {}, files or {}
+                done = _perform(held, step, act, party, *given, happened_at, key)
+                # Of the record: an address may hold anything.
+                told["sanwen.act"] = f"{held.procedure}/{done.record.step}/{done.record.act}"
+            return done
     except Refused as refused:
         _log(case, step, act, party, refused.code)
         if refused.message is doors.TWICE:
@@ -208,6 +214,83 @@ def _lock_children(case: Case | int | str) -> None:
     list(rows.select_for_update(of=("self",)).order_by("pk").values_list("pk"))
 
 
+def _locked() -> models.QuerySet[Case]:
+    return Case.objects.select_for_update(of=("self",)).select_related("community").order_by()
+
+
+_BY_PK = statements.Question(lambda: _locked().filter(pk=statements.slot("pk", Case, "id")))
+_BY_NUMBER = statements.Question(
+    lambda: _locked().filter(number=statements.slot("number", Case, "number"))
+)
+_BEFORE = statements.Question(
+    lambda: (
+        Record.objects.filter(
+            case=statements.slot("case", Record, "case"), key=statements.slot("key", Record, "key")
+        )
+        .select_related("trace")
+        .order_by()
+    )
+)
+_RUN = statements.Question(
+    lambda: StepRun.objects.filter(
+        process=statements.slot("case", StepRun, "process"),
+        name=statements.slot("name", StepRun, "name"),
+        status=STATUS.STARTED,
+    ).order_by("-pk")[:1]
+)
+# The party's name in the case; until when the case and the log are recorded: where the machine's
+# clock was set back, records go on from there.
+_BESIDE = statements.Question(
+    lambda: (
+        Case.objects.filter(pk=statements.slot("case", Case, "id"))
+        .order_by()
+        .values_list(
+            models.Subquery(
+                Alias.objects.filter(
+                    case=models.OuterRef("pk"),
+                    party_key=statements.slot("party_key", Alias, "party_key"),
+                ).values("name")[:1]
+            ),
+            models.Subquery(
+                Record.objects.filter(case=models.OuterRef("pk")).order_by("-seq").values("at")[:1]
+            ),
+            models.Subquery(Checkpoint.objects.order_by("-size").values("at")[:1]),
+        )
+    )
+)
+
+
+@dataclass(slots=True)
+class _Read:
+    """What the door asks at once, when it holds the case: nobody else can change it now."""
+
+    before: Record | None
+    run: StepRun | None
+    found: records.Found
+
+
+def _read(case: Case, step_name: str, party: Party, key: str) -> _Read:
+    """The same submission, if it came before; the open run; what the act's record needs.
+
+    Not with the lock in one statement: what is joined to a row that one had to wait for is as it
+    was before the wait.
+    """
+    asked = {"beside": _BESIDE.with_values(case=case.pk, party_key=party.key)}
+    if key:
+        asked["before"] = _BEFORE.with_values(case=case.pk, key=key)
+    if step_name != CASE:
+        asked["run"] = _RUN.with_values(case=case.pk, name=step_name)
+    if connection.vendor == "postgresql":
+        asked["pk"] = records.next_pk()
+    answers = statements.together(list(asked.values()))
+    first = {name: rows[0] if rows else None for name, rows in zip(asked, answers, strict=True)}
+    pk = first.get("pk")
+    [(alias, *times)] = answers[0]
+    case.recorded_until = max(filter(None, (case.recorded_until, *times)), default=None)
+    found = records.Found(case.length, pk and pk[0], alias)
+    return _Read(first.get("before"), first.get("run"), found)
+
+
 def _lock(case: Case | int | str) -> Case:
     lookup: dict[str, Any]
     if isinstance(case, Case):
@@ -218,7 +301,9 @@ def _lock(case: Case | int | str) -> Case:
     else:
         lookup = {"number": case} if isinstance(case, str) else {"pk": case}
     # PostgreSQL locks the row; on SQLite the transaction took the write lock when it began.
-    return Case.objects.select_for_update(of=("self",)).select_related("community").get(**lookup)
+    for held in (_BY_NUMBER if "number" in lookup else _BY_PK).ask(**lookup):
+        return held
+    raise Case.DoesNotExist
 
 
 def _perform(
@@ -232,19 +317,18 @@ def _perform(
     key: str,
 ) -> Done:
     now = clock.now()
-    if key:
-        before = Record.objects.filter(case=case, key=key).select_related("trace").first()
-        if before is not None:
-            if before.trace.party_key != party.key or before.act != act_name:
-                raise Refused("duplicate", _("提交编号已被使用，请刷新页面后重试。"))
-            code = records.receipt_code(case, before.seq)
-            return Done(before, receipt=code, repeated=True)
+    read = _read(case, step_name, party, key)
+    if (before := read.before) is not None:
+        if before.trace.party_key != party.key or before.act != act_name:
+            raise Refused("duplicate", _("提交编号已被使用，请刷新页面后重试。"))
+        code = records.receipt_code(case, before.seq)
+        return Done(before, receipt=code, repeated=True)
 
     step: Step
     if step_name == CASE:
         step, run = case.declared.case_acts(), None
     else:
-        step, run = _open_run(case, step_name)
+        step, run = _open_run(case, read.run)
     spec = step.acts.get(act_name)
     if spec is None:
         raise Refused("invalid", _("本环节没有这一操作。"))
@@ -287,10 +371,13 @@ def _perform(
                 corrects=written.corrects,
                 key=key,
                 typed=_typed(doing),
+                found=read.found,
             )
         except records.TooLarge as error:
             raise Refused("invalid", _("内容过长，请改用附件提交。")) from error
-        _tell(written.fact, record)
+        _tell(case, written.fact, record)
+        if written.outcome or written.settle:
+            records.write(case)  # what decides looks at what has been done
         moved = False
         if run is not None:
             outcome = written.outcome or (step.settle(run, now) if written.settle else None)
@@ -304,15 +391,20 @@ def _perform(
     return Done(record, written.fact, receipt)
 
 
-def _tell(fact: models.Model | None, record: Record) -> None:
-    """Let a fact know its record; a new one is saved with it, in one statement."""
+def _tell(case: Case, fact: models.Model | None, record: Record) -> None:
+    """Let a fact know its record; a new one is written with it."""
     if fact is None or not hasattr(fact, "record_id"):
         return
-    if fact._state.adding:
-        fact.record_id = record.pk
-        fact.save(force_insert=True)
-    else:
+    if not fact._state.adding:
+        records.write(case)
         type(fact)._default_manager.filter(pk=fact.pk).update(record=record)
+        return
+    fact.record_id = record.pk
+    if statements.plain(type(fact)):
+        case.unwritten.append(fact)
+    else:
+        records.write(case)
+        fact.save(force_insert=True)
 
 
 def _late_words(party: Party) -> Any:
@@ -337,12 +429,7 @@ def opened_by(case: Case, party: Party) -> bool:
     return first.filter(party_key=party.key).exists()
 
 
-def _open_run(case: Case, step_name: str) -> tuple[Step, StepRun]:
-    run = (
-        StepRun.objects.filter(process=case, name=step_name, status=STATUS.STARTED)
-        .order_by("-pk")
-        .first()
-    )
+def _open_run(case: Case, run: StepRun | None) -> tuple[Step, StepRun]:
     if run is None:
         raise Refused("closed_step", _("该环节尚未开始或者已经结束。"))
     run.process = case  # one object for the case throughout the act
@@ -537,6 +624,7 @@ def open_case(
                 created=now,
             )
             case.save()
+            case.recorded_until = Checkpoint.objects.values_list("at", flat=True).first()
             with _holding(case):
                 record = records.append(
                     case,

@@ -14,12 +14,21 @@ from zoneinfo import ZoneInfo
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 """The time of the whole country; days begin and end by it."""
 
+SKEW = dt.timedelta(minutes=1)
+"""By how much clocks of several machines may differ: half of what a verifier of the record puts up
+with (`sanwen.chain.TOLERANCE`)."""
+
 _set: dt.datetime | None = None
 
 
 def now() -> dt.datetime:
     """The present moment, in Asia/Shanghai; where one was set, that one, standing still."""
     return _set or dt.datetime.now(tz=SHANGHAI)
+
+
+def stands() -> bool:
+    """Whether a moment was set."""
+    return _set is not None
 
 
 def today() -> dt.date:

@@ -35,6 +35,8 @@ class Kind:
 
     `secret`: nothing on the part that is handed back, and nothing on the page of its code, says
     whose it is; the numbers of the forms are drawn, not counted. `signed`: the paper is signed.
+    `says` stands on it before what is filled in; `by_hand` is written on the paper alone, and not
+    typed in.
     """
 
     act: str
@@ -43,6 +45,8 @@ class Kind:
     members: Callable[[], Sequence[Member]]
     secret: bool = False
     signed: bool = True
+    says: Words = ""
+    by_hand: tuple[Words, ...] = ()
 
 
 def kinds(run: StepRun) -> dict[str, Kind]:

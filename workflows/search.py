@@ -48,6 +48,7 @@ def pairs(word: str) -> list[str]:
     return list(dict.fromkeys(low[at : at + 2] for at in range(len(low) - 1)))
 
 
+@models.CharField.register_lookup
 @models.TextField.register_lookup
 class Says(models.Lookup):
     """``wording__says="路灯"``."""

@@ -31,6 +31,12 @@ class SiteActs(CaseActs):
         """A new key signs the log from now on; both public keys are named."""
         return acts.Written({"old": doing.payload["old"], "new": doing.payload["new"]})
 
+    @act("log.shortened", title=_("日志缺少已公布的记录"), by=("clock",), page=False)
+    def shortened(self, doing: acts.Act) -> acts.Written:
+        """Records that the log had signed for are lost: how many there were, with the root of the
+        log that was seen, and how many are held."""
+        return acts.Written({name: doing.payload[name] for name in ("seen", "root", "held")})
+
 
 class Site(Procedure):
     """The standing case of the site (本站). It ends with the site."""

@@ -54,6 +54,14 @@ class Story:
             if declared.opens_with is not None:
                 acts.perform(self.case.pk, *declared.opens_with, party, first, files)
 
+    @classmethod
+    def of(cls, case: Case, **held: Any) -> Self:
+        """Goes on with a case that is on its way already; `held` is what else the story keeps."""
+        story = cls.__new__(cls)
+        story.case, story.community = case, case.community
+        vars(story).update(held)
+        return story
+
     def perform(
         self,
         step: str,

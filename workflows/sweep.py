@@ -14,7 +14,7 @@ from functools import partial
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.db.models import Q
 
-from . import acts, calendars, clock
+from . import acts, calendars, clock, doubt
 from . import procedure as procedures
 from .models.case import StepRun
 from .parties import Party
@@ -47,14 +47,18 @@ def due(
     return list(ordered.values_list("pk", "process_id", "name", "scheduled")[:BATCH])
 
 
-def sweep(only: Q | None = None) -> int:
-    """Fire every due term once (of the runs that `only` selects); returns how many fired.
+def sweep(only: Q | None = None, most: int | None = None) -> int:
+    """Fire every due term once (of the runs that `only` selects), or the `most` longest due;
+    returns how many fired.
 
     A provisional term (one that reaches a year whose days off are not yet announced) fires nothing:
     once the year is loaded it is computed again, with a record. A run that cannot be fired now is
-    passed by, however many there are, and tried again by the next sweep.
+    passed by, however many there are, and tried again by the next sweep. By a clock that is in
+    doubt nothing is fired (`doubt`).
     """
     fired = 0
+    if not clock.stands() and doubt.machine().doubts():
+        return 0
     recompute_provisional()
     now = clock.now()
     if only is None:
@@ -65,6 +69,8 @@ def sweep(only: Q | None = None) -> int:
             after = scheduled, run_id
             if _quietly(run_id, partial(_fire, run_id, case_id, name)):
                 fired += 1
+            if most is not None and fired >= most:
+                return fired
     return fired
 
 

@@ -13,6 +13,9 @@ import io
 import re
 import uuid
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +24,7 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext_lazy as _
@@ -207,9 +211,34 @@ class UploadField(forms.FileField):
         return uploads
 
 
+_stored: ContextVar[list[str] | None] = ContextVar("files of the running act", default=None)
+
+
+@contextmanager
+def of_one_act() -> Iterator[None]:
+    """What is stored within, and is not whole because the act fails, is removed again.
+
+    Stands within the act's transaction: a COMMIT whose answer never came may have succeeded.
+    """
+    if _stored.get() is not None:  # an act within an act
+        yield
+        return
+    stored: list[str] = []
+    token = _stored.set(stored)
+    try:
+        yield
+    except BaseException:
+        for name in stored:
+            with suppress(OSError):
+                default_storage.delete(name)
+        raise
+    finally:
+        _stored.reset(token)
+
+
 def keep(uploads: list[Upload], run: StepRun | None) -> list[Attachment]:
-    """Store checked files. The bytes are on disk before the act commits; an act that fails leaves
-    at most an unreferenced file, never a record without its file."""
+    """Store checked files. The bytes are on disk before the act commits; an act that fails takes
+    them back (`of_one_act`), and there is never a record without its file."""
     kept = []
     for number, upload in enumerate(uploads, start=1):
         uid = uuid.uuid4()
@@ -224,6 +253,9 @@ def keep(uploads: list[Upload], run: StepRun | None) -> list[Attachment]:
             sha256=hashlib.sha256(upload.content).hexdigest(),
             public=upload.public,
         )
+        stored = _stored.get()
+        if stored is not None:  # before writing: a full disk takes a part of it
+            stored.append(attachment.file.field.generate_filename(attachment, attachment.name))
         attachment.file.save(attachment.name, ContentFile(upload.content), save=True)
         kept.append(attachment)
     return kept

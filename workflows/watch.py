@@ -21,11 +21,12 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count, Min, Q, Sum
 from django.dispatch import Signal
 
-from . import clock
+from . import clock, tracing
 from .models.case import Case, StepRun
 from .models.job import Job
 from .models.record import Record, Refusal
 from .records import log as public_log
+from .records import seen
 
 slow_log = logging.getLogger("sanwen.slow")
 
@@ -37,7 +38,8 @@ LATE = 60.0
 class Figure:
     """One thing counted: its name, what it means, and its values by label (``""``: the only one).
 
-    `label` names what tells the values apart. `total`: it only ever grows.
+    `label` names what tells the values apart. `total`: it only ever grows. `title` is what people
+    read on the page of operators, for figures of other rooms.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Figure:
     values: dict[str, float] = field(default_factory=dict)
     label: str = ""
     total: bool = False
+    title: Any = ""
 
 
 collecting = Signal()
@@ -119,13 +122,15 @@ def readiness() -> dict[str, bool]:
     """Whether the site can do its work, part by part; a part that is not ready is False.
 
     ``database``: it answers; ``migrations``: it is of this release; ``cache``: it keeps what it is
-    given; ``clock``: terms are fired, and records brought into the log, within a minute.
+    given; ``log``: the database holds all that the public log has signed for;
+    ``clock``: terms are fired, and records brought into the log, within a minute.
     """
     parts: dict[str, Callable[[], bool]] = {
         "database": _database,
         "migrations": _migrated,
         "cache": _caches,
         "clock": _ticks,
+        "log": _whole,
     }
     found = {}
     for name, ready in parts.items():
@@ -166,6 +171,10 @@ def _ticks() -> bool:
     return _log_waits(now)[1] < LATE and _clock_waits(now)[1] < LATE
 
 
+def _whole() -> bool:
+    return seen.lost(public_log.origin()) is None
+
+
 # --- slow queries ------------------------------------------------------------------------------
 
 
@@ -181,10 +190,13 @@ def _timed(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any
 
 
 def _watch(sender: Any, connection: Any, **_more: Any) -> None:
-    if settings.SANWEN_SLOW_QUERY_MS and _timed not in connection.execute_wrappers:
-        connection.execute_wrappers.append(_timed)
+    wanted = ((settings.SANWEN_SLOW_QUERY_MS, _timed), (settings.SANWEN_TRACING, tracing.traced))
+    for on, wrapper in wanted:
+        if on and wrapper not in connection.execute_wrappers:
+            connection.execute_wrappers.append(wrapper)
 
 
 def watch_queries() -> None:
-    """Log every query that takes longer than ``SANWEN_SLOW_QUERY_MS``, where that is set."""
+    """Log every query that takes longer than ``SANWEN_SLOW_QUERY_MS``, where that is set, and trace
+    all where tracing is on."""
     connection_created.connect(_watch, dispatch_uid="slow queries")

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from workflows import clock
 from workflows.models import Attachment, Case, Community, Disclosure, StepRun
 from workflows.parties import Party, directory
+from workflows.portal.places import within
 from workflows.records import words
 from workflows.steps.base import Words
 from workflows.steps.handling import RED, YELLOW
@@ -156,7 +157,7 @@ def rows(facets: Mapping[str, str], *, held: bool = False) -> QuerySet[Any]:
     if facets.get("state") in (YELLOW, RED):
         found = found.filter(**{facets["state"]: True})
     if facets.get("place"):
-        found = found.filter(case__community__code=facets["place"])
+        found = found.filter(case__community__in=within(facets["place"]))
     for word in facets.get("q", "").split():
         found = found.filter(_about(word))
     return found.select_related("case__community").order_by("-pk")
@@ -170,7 +171,7 @@ def _about(word: str) -> Q:
     told = Q(wording__says=word)
     if kinds := [code for code, title in rules.KINDS.items() if word in str(title)]:
         told |= Q(kind__in=kinds)
-    named = Community.objects.filter(name__icontains=word).values_list("pk", flat=True)
+    named = Community.objects.filter(name__says=word).values_list("pk", flat=True)
     if here := list(named):
         told |= Q(case__community__in=here)
     if word.endswith("楼"):
@@ -217,9 +218,9 @@ def about(case: Case) -> list[tuple[Words, Any]]:
     ]
 
 
-def places() -> list[Community]:
-    """Where one may report from: one query."""
-    return list(Community.objects.filter(kind__in=("estate", "subdistrict")).order_by("name"))
+def places() -> QuerySet[Community]:
+    """Where one may report from."""
+    return Community.objects.filter(kind__in=("estate", "subdistrict")).order_by("name")
 
 
 ANSWERING = ("handle", "rework")
@@ -234,7 +235,7 @@ def typed_in_by(user: Any) -> list[Community]:
     mine = {
         pk for pk, parties in held.items() if any(p.role in directory().typists for p in parties)
     }
-    return [place for place in places() if place.pk in mine]
+    return list(places().filter(pk__in=mine)) if mine else []
 
 
 def figures() -> list[dict[str, Any]]:

@@ -140,12 +140,16 @@ class CommunityDirectory:
     def holds(self, party: Party, community: Community, at: dt.datetime) -> bool:
         """Whether role, key and account are true together, here and now."""
         on = _day(at)
-        serves = Role.objects.filter(
-            serving(on),
-            person_id=party.user_id or 0,
-            person__is_active=True,
-            community__in=_upwards(community),
-        )
+
+        def serves(**role: Any) -> bool:
+            return Role.objects.filter(
+                serving(on),
+                person_id=party.user_id or 0,
+                person__is_active=True,
+                community__in=_upwards(community),
+                **role,
+            ).exists()
+
         kind, _sep, number = party.key.partition(":")
         if party.role == APPLICANT:
             return (
@@ -158,13 +162,13 @@ class CommunityDirectory:
             return _anyone(party) or (
                 party.via == "paper"
                 and DRAWN.fullmatch(party.key) is not None
-                and serves.filter(role__in=TYPISTS).exists()
+                and serves(role__in=TYPISTS)
             )
         if party.role not in RESIDENTS:
             return (
                 party.via in ("online", "sheet")
                 and party.key == f"person:{party.user_id}"
-                and serves.filter(role=party.role, seat=party.seat).exists()
+                and serves(role=party.role, seat=party.seat)
             )
         if kind != "household" or not number.isdecimal():
             return False
@@ -173,7 +177,7 @@ class CommunityDirectory:
             return Unit.objects.filter(pk=int(number), developer_unsold=False, **here).exists()
         if party.via == "paper":
             exists = Unit.objects.filter(pk=int(number), **here).exists()
-            return exists and serves.filter(role__in=TYPISTS).exists()
+            return exists and serves(role__in=TYPISTS)
         members = HouseholdMember.objects.filter(
             active(on),
             person_id=party.user_id or 0,

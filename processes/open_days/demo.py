@@ -26,9 +26,18 @@ SOON, OVER = "demo-01", "demo-13"
 
 def load(today: dt.datetime) -> Iterator[str]:
     """Load both, where their estates are there and they are not."""
+    yield from _load(today, SOON, OVER)
+
+
+def patterns(today: dt.datetime, _heads: int) -> Iterator[str]:
+    """The same in estates whose cases are copied (`community.city`)."""
+    yield from _load(today, "pattern-01", "pattern-13")
+
+
+def _load(today: dt.datetime, soon: str, over: str) -> Iterator[str]:
     key = demo.serving(STAFF, today)["residents_committee"]
     committee = Party("residents_committee", f"person:{key}", key)
-    for code, tell in ((SOON, _soon), (OVER, _over)):
+    for code, tell in ((soon, _soon), (over, _over)):
         place = Community.objects.filter(code=code).first()
         told = Case.objects.filter(procedure=OpenDay.code, community__code=code)
         if place is not None and not told.exists():

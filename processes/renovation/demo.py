@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import transaction
 
@@ -59,13 +59,15 @@ DAYS = {
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One estate and the stage at which its case stands; `then` goes on from there."""
+    """One estate and the stage at which its case stands; `then` goes on from there, for so many
+    days (`after`)."""
 
     code: str
     name: str
     stage: str
     then: Callable[[Story], None] | None = None
     big: bool = False
+    after: int = 1
 
 
 def _needs(story: Story) -> None:
@@ -189,11 +191,11 @@ SCENES = (
     Scene("demo-03", "示范三区", "joint_review"),
     Scene("demo-04", "示范四区", "joint_review", _rejected),
     Scene("demo-05", "示范五区", "shortlist"),
-    Scene("demo-06", "示范六区", "owner_ballot", _voting),
+    Scene("demo-06", "示范六区", "owner_ballot", _voting, after=19),
     Scene("demo-07", "示范七区", "ask_plans"),
-    Scene("demo-08", "示范八区", "design_publicity", _standing),
-    Scene("demo-09", "示范九区", "funding", _paying),
-    Scene("demo-10", "示范十区", "construction", _building),
+    Scene("demo-08", "示范八区", "design_publicity", _standing, after=4),
+    Scene("demo-09", "示范九区", "funding", _paying, after=5),
+    Scene("demo-10", "示范十区", "construction", _building, after=12),
     Scene("demo-11", "示范十一区", "acceptance", _failed),
     Scene("demo-12", "示范十二区", "ask_results"),
     Scene("demo-13", "示范十三区", "end"),
@@ -224,16 +226,42 @@ def _people(today: dt.datetime) -> Cast:
     )
 
 
-def _scene(scene: Scene, cast: Cast, today: dt.datetime) -> str:
+def patterns(today: dt.datetime, heads: int) -> Iterator[str]:
+    """Walk every scene on an estate of so many owners, for copies (`community.city`)."""
+    cast = _people(today)
+    roll = generator.generate(blocks=max(2, heads // 34), heads=heads, area=heads * 8_300)
+    for number, scene in enumerate(SCENES, 1):
+        name, then = f"样板{number:02d}区", _crowd if scene.big else scene.then
+        like = replace(scene, code=f"pattern-{number:02d}", name=name, then=then)
+        if not Case.objects.filter(community__code=like.code).exists():
+            yield _scene(like, cast, today, roll)
+
+
+def _crowd(story: Story) -> None:
+    """Three opinions of every household; most are answered."""
+    count = len(story.households)
+    for number in range(count * 3):
+        household, turn = number % count, number // count
+        item, stance, text = story.OPINIONS[(household + turn) % len(story.OPINIONS)]
+        said = {"item": item, "stance": stance, "text": text}
+        party = story.resident(household)
+        acts.perform(story.case.pk, "ask_needs", "opinion.submitted", party, said)
+        if number == count * 2:
+            story.answer("ask_needs")
+
+
+def _scene(
+    scene: Scene, cast: Cast, today: dt.datetime, rows: list[dict[str, str]] | None = None
+) -> str:
     community = demo.estate(
         scene.code,
         scene.name,
         today,
         by=cast.committee,
         residents=RESIDENTS,
-        rows=generator.generate() if scene.big else None,
+        rows=generator.generate() if scene.big and rows is None else rows,
     )
-    further = _further(scene)
+    further = scene.after
     while (late := _walk(scene, community, cast, today, further)) > 0:
         further += late + 1  # days off fell otherwise this year: begin earlier
     return f"{scene.name}: {scene.stage}"
@@ -255,8 +283,3 @@ def _walk(scene: Scene, community: Community, cast: Cast, today: dt.datetime, fu
         if late > 0:
             transaction.set_rollback(True)
     return late
-
-
-def _further(scene: Scene) -> int:
-    """Days that go by in a scene after its stage has begun."""
-    return {"demo-06": 19, "demo-08": 4, "demo-09": 5, "demo-10": 12}.get(scene.code, 1)

@@ -97,3 +97,13 @@ class Books(Procedure):
     ).On("chosen", this.ledger)
     ledger = Ledger(title="台账", by=("office",), kinds=(KIND, DUES), dues="dues").Next(this.done)
     done = Closing("办结")
+
+
+class Kept(Procedure):
+    """A ledger and nothing else."""
+
+    code, version, number_prefix = "kept", "1", "KPT"
+    title = "台账"
+    opening = Opening().Next(this.ledger)
+    ledger = Ledger(title="台账", by=("office",), kinds=(KIND,)).Next(this.done)
+    done = Closing("办结")

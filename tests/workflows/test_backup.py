@@ -13,6 +13,8 @@ import secrets
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,7 @@ from tests.settings import *
 SANWEN_DIRECTORY = "processes.community.directory.CommunityDirectory"
 SANWEN_STAFF_TOTP = False
 MEDIA_ROOT = os.environ["MEDIA"]
+SANWEN_LOG_SEEN = os.environ["SANWEN_HOME"] + "/log.seen"
 import datetime as dt
 from workflows import clock
 clock.set_now(dt.datetime.fromisoformat(os.environ["NOW"]))
@@ -126,16 +129,23 @@ def _migrated(living: Site) -> Any:
 
 @pytest.fixture
 def empty(tmp_path: Path, _migrated: Any) -> Any:
-    """A site with an empty database and no files, on the same kind of server."""
+    """Another site, to restore into."""
+    with new_site(tmp_path, "empty") as made:
+        yield made
+
+
+@contextmanager
+def new_site(tmp_path: Path, called: str) -> Iterator[Site]:
+    """A site with an empty database and no files, on the same kind of server as the test's."""
     if connection.vendor == "sqlite":
         database = f"sqlite:///{tmp_path / 'restored.sqlite3'}"
-        yield Site(tmp_path, "empty", database, tmp_path / "restored")
+        yield Site(tmp_path, called, database, tmp_path / "restored")
         return
     name = f"restored_{secrets.token_hex(4)}"
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {name}")
     address = database_address().rpartition("/")[0] + f"/{name}"
-    yield Site(tmp_path, "empty", address, tmp_path / "restored")
+    yield Site(tmp_path, called, address, tmp_path / "restored")
     with connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -224,6 +234,30 @@ def test_a_newer_published_checkpoint_shows_what_a_backup_lacks(
         "restore", str(tmp_path / "kept"), "--checkpoint", str(tmp_path / "checkpoint"), fails=True
     )
     assert "1 records less than the published checkpoint" in told
+
+    # The site says so wherever it is looked at, and does not sign a second history.
+    seen = (
+        "from django.test import Client\n"
+        "print(Client().get('/readyz', headers={'host': 'localhost'}).content.decode())"
+    )
+    assert empty.ask(seen)["parts"]["log"] is False
+    assert "the log was seen with" in empty.manage("log_loss", fails=True)
+    act = (
+        "from workflows import site\nfrom workflows.records import log\n"
+        "log.integrate_now()\nprint(log.latest().size)"
+    )
+    held = newest.size - 1
+    assert empty.ask("from workflows import site\nsite.case()\n" + act) == held
+    # Until somebody answers for it, in public.
+    assert "signed again" in empty.manage("log_loss", "--accept")
+    assert empty.ask(act) > held
+    said = empty.ask(
+        "from workflows.models import Record\n"
+        "print(json.dumps(Record.objects.get(act='log.shortened').body))"
+    )
+    assert said == {"seen": newest.size, "root": bytes(newest.root).hex(), "held": held}
+    assert "lacks nothing" in empty.manage("log_loss")
+    assert empty.ask(seen)["parts"]["log"] is True
 
 
 def test_what_was_erased_after_the_backup_is_erased_again(

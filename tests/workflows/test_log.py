@@ -24,7 +24,7 @@ from workflows import acts, calendars, clock, site
 from workflows.models import Case, Checkpoint, Community, LogKey, LogTile, Record
 from workflows.parties import Party
 from workflows.portal.fast import LogFirst
-from workflows.records import log
+from workflows.records import log, seen
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.city]
 
@@ -201,7 +201,7 @@ def test_four_sequencers_at_once_make_one_tree(case):
 
 
 KILLED = """
-from workflows.records import log
+from workflows.records import log, seen
 from django.conf import settings
 settings.SANWEN_LOG_KEY = os.environ["LOG_KEY"]
 settings.SANWEN_LOG_ORIGIN = "log.example"
@@ -492,3 +492,41 @@ def test_checkpoints_are_listed_in_pages(case, client, monkeypatch):
         sizes += [json.loads(line)["size"] for line in page]
         start = sizes[-1] + 1
     assert sizes == [3, 4, 5, 6, 7]
+
+
+# --- a database that was brought back ----------------------------------------------------------
+
+
+def test_a_database_that_lacks_what_was_signed_signs_nothing(case, settings, tmp_path, client):
+    settings.SANWEN_LOG_SEEN = tmp_path / "log.seen"
+    log.integrate()
+    grow(case, 2)
+    log.integrate()
+    assert f"\n{log.latest().size}\n" in (tmp_path / "log.seen").read_text()
+    assert client.get("/readyz").json()["parts"]["log"] is True
+    # The newest checkpoint is another one: the database is of an earlier moment, and grew since.
+    Checkpoint.objects.filter(size=log.latest().size).update(root=b"x" * 32)
+    grow(case, 1)
+    with pytest.raises(log.Shortened, match="nothing is signed"):
+        log.integrate()
+    assert log.waiting()
+    assert client.get("/readyz").json()["parts"]["log"] is False
+
+
+def test_only_a_newer_checkpoint_of_this_log_is_remembered(case, settings, tmp_path):
+    settings.SANWEN_LOG_SEEN = tmp_path / "log.seen"
+    log.integrate()
+    kept = (tmp_path / "log.seen").read_text()
+    key = log.signer()
+    older = note.Checkpoint("log.example", 0, merkle.EMPTY_ROOT).text
+    seen.remember(f"{older}\n{key.sign(older)}")
+    seen.remember("none at all")
+    assert (tmp_path / "log.seen").read_text() == kept
+    # That of another log, as after a move of the folder, stops nobody.
+    other = note.Signer.make("other.example")
+    longer = note.Checkpoint("other.example", 10**6, b"x" * 32).text
+    seen.remember(f"{longer}\n{other.sign(longer)}")
+    assert seen.remembered() != kept
+    assert seen.lost("log.example") is None
+    grow(case, 1)
+    assert log.integrate() == 1

@@ -97,6 +97,7 @@ def test_ready_means_that_the_clock_works_too(place: Place, monkeypatch: Any) ->
         "migrations": True,
         "cache": True,
         "clock": False,
+        "log": True,
     }
     monkeypatch.setattr(watch, "_caches", _raise)
     assert Client().get("/readyz").json()["parts"]["cache"] is False
@@ -115,6 +116,11 @@ def test_the_operators_page_is_for_superusers(place: Place, django_user_model: A
     client.force_login(boss)
     page = client.get("/operate/").content.decode()
     assert "尚未进入日志的记录" in page
+    assert "未能发出、将重试的消息" in page
+    assert "未开启（SANWEN_SLOW_QUERY_MS）" in page
+    english = client.get("/operate/", headers={"accept-language": "en"}).content.decode()
+    assert "Slow query log" in english
+    assert not re.search("[\u4e00-\u9fff]", re.sub("(?s).*<main|</main>.*", "", english))
 
 
 def test_slow_queries_are_logged_without_what_people_wrote(

@@ -25,7 +25,7 @@ from sanwen.verify import Trust, memory, verify
 from .. import erasing, records
 from ..models.case import Case
 from ..models.record import Attachment, Record
-from ..records import erasure_list, log
+from ..records import erasure_list, log, seen
 from . import DATABASES, FILES, KEYS, MANIFEST, VERSION, BackupError, database, keys
 from .make import digest_of, moment_of, place
 
@@ -47,7 +47,9 @@ def restore(
 ) -> Restored:
     """Restore the backup in the folder `source`; nothing may run on the database meanwhile.
 
-    `published` is a checkpoint of the log that others hold, newer than the backup's own;
+    `published` is a checkpoint of the log that others hold, newer than the backup's own; where
+    none is given, the newest that this machine has signed itself. If it tells of records that the
+    backup lacks, the site is restored, and signs nothing until an operator accepts the loss.
     `erasures` are folders with further entries of the list of erasures. Raises `BackupError`
     before anything has changed, where the backup is damaged or the database is somebody's.
     """
@@ -154,6 +156,11 @@ def _prove(manifest: dict[str, Any], published: str, result: Restored, lang: str
     if not manifest["checkpoint"]:
         result.told.append("the backup has no checkpoint: only the chains of its cases are checked")
         return
+    if not published and not (published := seen.remembered()):
+        result.told.append(
+            "no checkpoint newer than the backup's is known: whether acts after it are lost cannot "
+            "be told (--checkpoint)"
+        )
     key = note.Verifier.parse(manifest["log_key"])
     _own_key(key, result)
     newest = _opened(manifest["checkpoint"], result)
@@ -163,9 +170,10 @@ def _prove(manifest: dict[str, Any], published: str, result: Restored, lang: str
             result.faults.append(
                 f"the log has {later.size - newest.size} records less than the published "
                 f"checkpoint of size {later.size} signs for: acts after the backup are lost. Look "
-                "for a newer backup; started like this, the site would sign a second history "
-                "under its name"
+                "for a newer backup. Until `manage.py log_loss --accept` the site signs nothing, "
+                "since that would be a second history under its name"
             )
+            seen.remember(published)
         elif later is not None:
             newest = later
     if newest is None:

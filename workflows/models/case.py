@@ -11,6 +11,8 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from viewflow.workflow.models import AbstractProcess, AbstractTask
 
+from ..search import SignsIndex
+
 if TYPE_CHECKING:
     from ..procedure import Procedure
     from ..steps.base import Step
@@ -35,6 +37,7 @@ class Community(models.Model):
 
     class Meta:
         ordering: ClassVar = ["code"]
+        indexes: ClassVar = [SignsIndex(fields=["name"], name="community_name_signs")]
 
     def __str__(self) -> str:
         return self.name
@@ -73,6 +76,8 @@ class Case(AbstractProcess):
     head = models.BinaryField(_("末条记录的哈希"), max_length=32, null=True, editable=False)
     salt = models.BinaryField(max_length=32, default=_salt, editable=False)
     """Makes pseudonyms meaningless outside the case; never published."""
+    recorded_until: dt.datetime | None = None
+    """Before when no record of it may be dated (`records.append`); set when it is locked."""
 
     class Meta:
         ordering: ClassVar = ["-created", "-pk"]
@@ -81,6 +86,8 @@ class Case(AbstractProcess):
             models.Index(fields=["procedure", "status", "created"]),
             models.Index(fields=["-created", "-id"], name="case_newest"),
             models.Index(fields=["-finished", "-id"], name="case_ended_last"),
+            SignsIndex(fields=["title"], name="case_title_signs"),
+            SignsIndex(fields=["number"], name="case_number_signs"),
         ]
 
     def __str__(self) -> str:
@@ -160,6 +167,11 @@ class StepRun(AbstractTask):
                 fields=["process"],
                 condition=models.Q(broken_at__isnull=False),
                 name="run_broken_term",
+            ),
+            models.Index(
+                fields=["-finished", "-id"],
+                condition=models.Q(finished__isnull=False) & ~models.Q(outcome=""),
+                name="run_decided_last",
             ),
             # What the figures of supervision look for, by month.
             models.Index(

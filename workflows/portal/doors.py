@@ -38,6 +38,8 @@ MISSES = "20/m"
 """How often one address may give a code that does not exist."""
 MOST = 2000
 """The most forms that one printing makes."""
+A4, LARGE, A3 = "a4", "large", "a3"
+"""How a form is set: on A4; in large print, 18 points on A4, over more pages; or A4 enlarged."""
 BOX = printing.Box(157, 230, 32)
 """Where the code of a form stands."""
 
@@ -106,8 +108,8 @@ def paper(request: HttpRequest, number: str, run_id: int, act: str) -> HttpRespo
         messages.error(request, str(refused))
         return redirect(f"/cases/{number}/forms/")
     base = request.build_absolute_uri("/f/")
-    large = request.POST.get("size") == "a3"
-    response = _pdf(printed(run, kind, issued, base, large=large), f"{number}-{run.name}-forms")
+    size = request.POST.get("size", A4)
+    response = _pdf(printed(run, kind, issued, base, size=size), f"{number}-{run.name}-forms")
     response["Cache-Control"] = "no-store"
     return response
 
@@ -138,9 +140,7 @@ def blank(run: StepRun, kind: Kind, party: Party | None = None) -> forms.Form | 
     return form_class(act=doing) if form_class else None
 
 
-def printed(
-    run: StepRun, kind: Kind, issued: list[Issued], base: str, *, large: bool = False
-) -> bytes:
+def printed(run: StepRun, kind: Kind, issued: list[Issued], base: str, *, size: str = A4) -> bytes:
     """The forms as a PDF in the site's first language, one household after another."""
     with translation.override(settings.LANGUAGE_CODE):
         case, step = run.process, run.step
@@ -156,14 +156,13 @@ def printed(
             "print/door_form.html",
             {
                 "case": case,
-                "step": step.title,
                 "kind": kind,
+                "large": size == LARGE,
                 "until": until,
-                "advice": getattr(form, "advice", ""),
-                "parts": _parts(form),
+                "advice": kind.says or getattr(form, "advice", ""),
+                "parts": _parts(form, pledges=not kind.by_hand),
                 "contacts": contacts,
                 "office": notices.office_of(run, contacts, role),
-                "mandate": "proxy.registered" in step.acts,
             },
         )
 
@@ -175,16 +174,19 @@ def printed(
         return printing.posters(
             body,
             foot,
-            render_to_string("print/door_marks.html", {"kind": kind, "forms": issued}),
+            render_to_string(
+                "print/door_marks.html", {"kind": kind, "forms": issued, "large": size == LARGE}
+            ),
             title=f"{case.title} · {kind.title}",
-            large=large,
+            large=size == A3,
             addresses=[f"{base}{each.code}/" for each in issued],
             box=BOX,
         )
 
 
-def _parts(form: Any) -> list[dict[str, Any]]:
-    """The fields of a form as paper has them: choices in tables, boxes to tick, room to write."""
+def _parts(form: Any, *, pledges: bool = True) -> list[dict[str, Any]]:
+    """The fields of a form as paper has them: choices in tables, boxes to tick, room to write.
+    `pledges`: what must be ticked online, which a signature on paper says as well."""
     parts: list[dict[str, Any]] = []
     for bound in form or ():
         field = bound.field
@@ -199,7 +201,8 @@ def _parts(form: Any) -> list[dict[str, Any]]:
             else:
                 parts.append({"rows": [row]})
         elif isinstance(field, forms.BooleanField):
-            parts.append({"tick": bound.label})
+            if pledges or not field.required:
+                parts.append({"tick": bound.label})
         else:
             long = isinstance(field.widget, forms.Textarea)
             parts.append({"label": bound.label, "long": long})

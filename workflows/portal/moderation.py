@@ -38,12 +38,8 @@ def capacity(user: Any, case: Case) -> Party | None:
 
 
 def _communities(user: Any) -> list[int]:
-    now = clock.now()
-    return [
-        community.pk
-        for community in readers.communities_with_cases()
-        if any(p.role in MODERATORS for p in directory().parties_of(user, community, now))
-    ]
+    held = directory().parties_everywhere(user, clock.now())
+    return [pk for pk, parties in held.items() if any(p.role in MODERATORS for p in parties)]
 
 
 @login_required

@@ -25,7 +25,7 @@ from ..steps.matters import CaseActs
 from ..steps.opinion import Opinion, late_book
 from ..steps.privacy import ERASERS, ERASES_IN
 from ..steps.walls import walls
-from . import chart, words
+from . import chart, places, words
 from .viewer import Offer, Viewer
 
 CORRECTING = ("record.corrected", "words.masked")
@@ -118,6 +118,7 @@ def home() -> dict[str, Any]:
     )
     decided = (
         StepRun.objects.filter(finished__isnull=False, pk=Subquery(newest.values("pk")[:1]))
+        .exclude(outcome="")  # so is the newest: said again, for the index
         .exclude(process__procedure__in=unfeatured)
         .select_related("process__community")
         .order_by("-finished", "-pk")[:6]
@@ -160,15 +161,11 @@ def search(
     """
     found = listed() if query or parts else listed().filter(parent__isnull=True)
     for word in query.split()[:8]:
-        found = found.filter(
-            Q(title__icontains=word)
-            | Q(number__icontains=word)
-            | Q(community__name__icontains=word)
-        )
+        found = found.filter(_about(word))
     if procedure:
         found = found.filter(procedure=procedure)
     if community:
-        found = found.filter(community__code=community)
+        found = found.filter(community__in=places.within(community))
     if state == "open":
         found = found.filter(finished__isnull=True, suspended_at__isnull=True)
     elif state == "suspended":
@@ -178,14 +175,21 @@ def search(
     return found
 
 
+def _about(word: str) -> Q:
+    """Cases that a word names: by title or place, or by number. What no case can have is not asked
+    for, so that each question is left to its index."""
+    told = Q(title__says=word)
+    named = Community.objects.filter(name__says=word).order_by()
+    if here := list(named.values_list("pk", flat=True)):
+        told |= Q(community__in=here)
+    if word.isascii():
+        told |= Q(number__says=word)
+    return told
+
+
 def within(place: Community) -> Q:
     """Of cases: held at a place, or at one that belongs to it (an estate to its sub-district)."""
-    return Q(community=place) | Q(community__parent=place)
-
-
-def communities_with_cases() -> QuerySet[Community]:
-    """Places that have cases, for the filter."""
-    return Community.objects.filter(cases__isnull=False).distinct()
+    return Q(community__in=places.within(place.code))
 
 
 def case_page(case: Case, viewer: Viewer) -> dict[str, Any]:

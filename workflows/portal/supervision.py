@@ -32,6 +32,7 @@ from ..records import export
 from . import readers
 from .figures import GROUPS, MEASURES, Scope, following, undecided
 from .open_data import CSV, stream
+from .places import offered
 from .views import context
 
 LEAST_SHOWN = 5
@@ -91,7 +92,7 @@ class ScopeFilter(forms.Form):
         if places is not None:
             found = found.filter(pk__in=places)
             del known["since"], known["until"]
-        self.places = {place.code: place for place in found}
+        self.places = {place.code: place for place in offered(found, given.get("place", ""))}
         every = [("", _("全部"))]
         known["place"].choices = every + [(each.code, each.name) for each in self.places.values()]
         known["procedure"].choices = every + list(_titles().items())

@@ -28,7 +28,7 @@ from ..models.case import Case, Community, StepRun
 from ..models.log import LogKey
 from ..models.record import Attachment, Record
 from ..steps.base import Step, look_at
-from . import chart, plain, readers, words
+from . import chart, places, plain, readers, words
 from .downloads import Download
 from .viewer import Viewer
 
@@ -77,7 +77,7 @@ def case_list(request: HttpRequest) -> HttpResponse:
             page=page,
             cards=[readers.card(case) for case in page.object_list],
             procedures=procedures.catalogue(clock.today()),
-            communities=readers.communities_with_cases(),
+            communities=places.offered(places.with_cases(), chosen["community"]),
         ),
     )
 

@@ -21,6 +21,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from .. import watch
+from ..records import log, seen
 from .views import context
 
 TITLES = {
@@ -40,6 +41,7 @@ PARTS = {
     "migrations": _("数据库结构"),
     "cache": _("缓存"),
     "clock": _("时钟与日志"),
+    "log": _("公开日志完整"),
 }
 
 
@@ -98,10 +100,19 @@ def operate(request: HttpRequest) -> HttpResponse:
     parts = watch.readiness()
     figures = [
         {
-            "title": TITLES.get(figure.name, figure.meaning),
+            "title": figure.title or TITLES.get(figure.name, figure.meaning),
             "values": sorted(figure.values.items()) or [("", 0)],
         }
         for figure in watch.figures()
     ]
     ready = [(PARTS[name], "done" if ok else "overdue") for name, ok in parts.items()]
-    return render(request, "portal/operate.html", context(request, parts=ready, figures=figures))
+    shown = context(
+        request,
+        parts=ready,
+        figures=figures,
+        loss=seen.lost(log.origin()),
+        slow_ms=settings.SANWEN_SLOW_QUERY_MS,
+        tracing=settings.SANWEN_TRACING,
+        metrics=bool(settings.SANWEN_METRICS_TOKEN or settings.SANWEN_METRICS_FROM),
+    )
+    return render(request, "portal/operate.html", shown)

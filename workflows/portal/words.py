@@ -20,6 +20,7 @@ from ..steps.ballot import PHASES as BALLOT_PHASES
 from ..steps.base import Step, Words
 from ..steps.consultation_forms import VISITS
 from ..steps.consultation_rows import SATISFACTION
+from ..steps.mandates import AUTHORITY
 from ..steps.opinion import OUTCOMES, STANCES
 from ..steps.privacy import KEPT_LONG_ENOUGH, KINDS, REASONS
 from ..steps.publicity_rows import DECISIONS, GROUNDS
@@ -48,6 +49,7 @@ FIELDS: dict[str, Words] = {
     "answers": _("答卷数"),
     "area": _("面积"),
     "attendance": _("到会人数"),
+    "authority": _("权限"),
     "before": _("原截止日期"),
     "candidates": _("报名人数"),
     "changed": _("改过"),
@@ -219,6 +221,7 @@ VALUES: dict[str, Words] = {
     "opinion.submitted": _("意见征求表"),
     "survey.answered": _("满意度评价表"),
     "vote.cast": _("表决票"),
+    "proxy.given": _("授权委托书"),
     "candidate.enrolled": _("报名表"),
     "notice": _("公示"),
     "call": _("公告"),
@@ -235,6 +238,7 @@ VALUES: dict[str, Words] = {
     "ordinary": _("一般事项"),
     "special": _("特别事项"),
     **counting.SPECIAL_MATTERS,
+    **AUTHORITY,
     **CHOICES,
     **MATTERS,
     **BALLOT_PHASES,

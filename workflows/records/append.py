@@ -14,21 +14,22 @@ import base64
 import datetime as dt
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import rfc8785
 from django.db import connection
-from django.db.models import Model
-from django.db.models.sql.subqueries import InsertQuery
 from django.utils import timezone
 
 from sanwen import disclosure
 from sanwen.merkle import leaf_hash
 
+from .. import clock
 from ..models.case import Case, StepRun
 from ..models.record import Alias, Attachment, Disclosure, Record, Trace
 from ..parties import Party
+from ..statements import Ready, inserting, together
 from .receipts import receipt_code, receipt_hash
 
 FORMAT = 1
@@ -54,12 +55,31 @@ def _require_exact(value: Any) -> None:
         _require_exact(each)
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the door has read for the record of an act, when it held the case.
+
+    `length` is how many records the case then had; `pk` the key of the record to come, where the
+    database gives keys beforehand; `alias` the party's pseudonym, None before its first act.
+    """
+
+    length: int
+    pk: int | None
+    alias: str | None
+
+
+def next_pk() -> Ready:
+    """The statement that asks PostgreSQL for the key of a record to come."""
+    table = connection.ops.quote_name(Record._meta.db_table)
+    return "SELECT nextval(pg_get_serial_sequence(%s, 'id'))", [table], list
+
+
 def pseudonym(case: Case, party_key: str) -> str:
     """A name for a party that is stable within the case and meaningless outside it (80 bits).
 
     It is drawn, not computed: once its row is deleted, nobody can find the party again.
     """
-    drawn = base64.b32encode(secrets.token_bytes(10)).decode("ascii")
+    drawn = _drawn()
     table = connection.ops.quote_name(Alias._meta.db_table)
     with connection.cursor() as cursor:
         # One statement, and of two that come first at once both get the same name.
@@ -70,6 +90,22 @@ def pseudonym(case: Case, party_key: str) -> str:
         )
         name: str = cursor.fetchone()[0]
     return name
+
+
+def _drawn() -> str:
+    return base64.b32encode(secrets.token_bytes(10)).decode("ascii")
+
+
+def _name(case: Case, party: Party, found: Found | None) -> str:
+    """The pseudonym by what the door has read, if nothing was recorded since (an act within the
+    act may have been the party's first)."""
+    if found is None or found.length != case.length:
+        return pseudonym(case, party.key)
+    if found.alias is not None:
+        return found.alias
+    new = Alias(case=case, party_key=party.key, name=_drawn())
+    case.unwritten.append(new)
+    return new.name
 
 
 # What a body may say in the hashed bytes: codes, numbers, dates, digests, numbers of cases, keys.
@@ -97,6 +133,13 @@ def _stamp(moment: dt.datetime) -> str:
     return timezone.localtime(moment).isoformat(timespec="seconds")
 
 
+def not_before(case: Case, at: dt.datetime) -> dt.datetime:
+    """`at`, or the time until which the case is recorded where that is later: by then the machine's
+    clock was set back. Terms start there, too, so that none is shorter."""
+    until = case.recorded_until
+    return until if until is not None and at < until - clock.SKEW else at
+
+
 def append(
     case: Case,
     *,
@@ -111,16 +154,23 @@ def append(
     corrects: int | None = None,
     key: str | None = None,
     typed: Iterable[str] = (),
+    found: Found | None = None,
 ) -> Record:
     """Append one record to `case`, which the caller has locked; `flush` stores the new head.
 
+    With the key that the door has `found` for it, the record too is stored by `write` or `flush`.
+
     `body` is public; what it says in words is disclosed beside the record, as is all that stands in
     `typed` (what people wrote, whatever it looks like). Each value of `private` enters it as a
-    salted digest only.
+    salted digest only. Where the machine's clock was set back, `at` stays at what was recorded last
+    in the case or signed by the log, and the machine's time becomes `happened_at`.
     Raises `TooLarge` beyond 65,535 bytes, `Inexact` for a float (numbers are integers, exact
     amounts are strings) and `rfc8785.CanonicalizationError` for what is not JSON.
     """
     seq = case.length
+    if (dated := not_before(case, at)) != at:
+        # The machine's clock was set back: the record stands in its order, and says both.
+        at, happened_at = dated, happened_at or at
     _require_exact(body)
     written = frozenset(typed)
     words = {name: value for name, value in body.items() if not is_code(value, written)}
@@ -138,7 +188,7 @@ def append(
     shown = sorted(row.digest for row in disclosures if row.public)
     who: dict[str, Any] = {"role": party.role}
     if party.role != "clock":
-        who["id"] = pseudonym(case, party.key)
+        who["id"] = _name(case, party, found)
     if party.via != "online":
         who["via"] = party.via
     content: dict[str, Any] = {
@@ -176,7 +226,8 @@ def append(
     if len(canonical) > MAX_BYTES:
         raise TooLarge(f"a record of {len(canonical)} bytes")
     hashed = leaf_hash(canonical)
-    record = Record.objects.create(
+    record = Record(
+        pk=found.pk if found else None,
         case=case,
         seq=seq,
         run=run,
@@ -188,6 +239,10 @@ def append(
         leaf_hash=hashed,
         key=key or None,
     )
+    if record.pk is None:
+        record.save(force_insert=True)
+    else:
+        case.unwritten.append(record)
     for row in disclosures:
         row.record = record
     case.unwritten.extend(disclosures)
@@ -205,6 +260,7 @@ def append(
         Attachment.objects.bulk_update(attached, ["record"])
     case.length = seq + 1
     case.head = hashed
+    case.recorded_until = max(at, case.recorded_until or at)
     return record
 
 
@@ -213,27 +269,23 @@ def flush(case: Case) -> None:
 
     Once at the end of an act: for all its records together, and on PostgreSQL in one go.
     """
-    statements: list[tuple[str, Sequence[Any]]] = []
-    kinds: dict[type[Model], list[Model]] = {}
-    for row in case.unwritten:
-        kinds.setdefault(type(row), []).append(row)
-    for model, rows in kinds.items():
-        insert = InsertQuery(model)
-        fields = [field for field in model._meta.concrete_fields if not field.primary_key]
-        insert.insert_values(fields, rows)
-        compiled = insert.get_compiler(connection=connection).as_sql()
-        statements += [(sql, list(params)) for sql, params in compiled]
-    case.unwritten.clear()
     table = connection.ops.quote_name(Case._meta.db_table)
     head = f"UPDATE {table} SET length = %s, head = %s WHERE id = %s"  # noqa: S608
-    statements.append((head, (case.length, case.head, case.pk)))
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            params = [param for _sql, given in statements for param in given]
-            cursor.execute("; ".join(sql for sql, _given in statements), params)
-        else:
-            for sql, given in statements:
-                cursor.execute(sql, given)
+    _write(case, (head, (case.length, case.head, case.pk), None))
+
+
+def write(case: Case) -> None:
+    """Write what stands beside the records so far; `flush` comes later."""
+    if case.unwritten:
+        _write(case)
+
+
+def _write(case: Case, *further: Ready) -> None:
+    # A fact is told its key; nobody asks for those of the rows that stand beside a record.
+    beside = (Alias, Disclosure, Record, Trace)
+    statements = [inserting(row, returning=not isinstance(row, beside)) for row in case.unwritten]
+    case.unwritten.clear()
+    together([*statements, *further])
 
 
 def links(before: Record | None, record: Record) -> bool:

@@ -26,6 +26,7 @@ from sanwen.note import Signer, Verifier
 from .. import clock
 from ..models.log import Checkpoint, Cosignature, LogHead, LogKey, LogTile
 from ..models.record import Record
+from . import seen
 
 BATCH = 20_000
 PAUSE = 1.0
@@ -34,6 +35,10 @@ PAUSE = 1.0
 
 class NoKey(ImproperlyConfigured):
     """The log has no signing key, or one that does not fit what was signed before."""
+
+
+class Shortened(NoKey):
+    """The database does not hold what the log has signed for before."""
 
 
 # --- keys --------------------------------------------------------------------------------------
@@ -150,12 +155,38 @@ def integrate_now() -> None:
         pass
 
 
+def go_on_without() -> Record:
+    """Sign on although records are lost that the log had signed for; the record that says so.
+
+    Raises `NoKey` where there is no key, `ValueError` where nothing is lost.
+    """
+    from .. import site
+
+    with transaction.atomic():
+        head = _locked_head()
+        key = _current_key(head.size)
+        loss = seen.lost(key.name)
+        if loss is None:
+            raise ValueError("nothing is lost")
+        body = {"seen": loss.seen, "root": loss.root.hex(), "held": loss.held}
+        said = site.record("log.shortened", body)
+        seen.forget()
+        while _integrate(head, key):
+            pass
+    return said
+
+
 def waiting() -> bool:
     """Whether records have no place in the log yet."""
     return Record.objects.filter(log_index=None).exists()
 
 
 def _integrate(head: LogHead, key: Signer, limit: int = BATCH) -> int:
+    if (loss := seen.lost(key.name)) is not None:
+        raise Shortened(
+            f"the log was seen with {loss.seen} records, and this database holds {loss.held} of "
+            "another history: nothing is signed. See `manage.py log_loss`"
+        )
     # By time of entry. A case is locked while it grows, so that its keys are in its own order;
     # should the machine's clock have been set back, that order goes before the time.
     rows = []
@@ -178,13 +209,18 @@ def _integrate(head: LogHead, key: Signer, limit: int = BATCH) -> int:
     head.size += len(rows)
     head.save(update_fields=["size"])
     root = merkle.root(merkle.nodes_of_tiles(tiles.get), head.size)
+    # The log's time never goes back. While the machine's does, a checkpoint tells none.
+    before = Checkpoint.objects.order_by("-size").values_list("at", flat=True).first()
     now = clock.now()
+    at = max(now, rows[-1][0], before or now)
+    right = at - now <= clock.SKEW
     text = note.Checkpoint(key.name, head.size, root).text
     # The cosignature tells the time: what the checkpoint does not hold was entered after it. That
     # is not so while records wait that came before.
-    told = key.cosign(text, int(now.timestamp())) if len(rows) < limit else ""
+    told = key.cosign(text, int(at.timestamp())) if right and len(rows) < limit else ""
     signed = f"{text}\n{key.sign(text)}{told}"
-    Checkpoint.objects.create(size=head.size, root=root, at=now, note=signed)
+    Checkpoint.objects.create(size=head.size, root=root, at=at, note=signed)
+    transaction.on_commit(lambda: seen.remember(signed), robust=True)
     return len(rows)
 
 

@@ -30,13 +30,13 @@ from .base import (
     SHOWN,
     ActForm,
     ActSpec,
-    Step,
     Words,
     act,
     counted_by_run,
     refuse,
     term_body,
 )
+from .mandates import STATED, Mandates, RowForm
 from .opinion import AnswerForm, Keys, PublicText, Reply, fingerprint, reply_body
 from .publicity_rows import DECISIONS
 
@@ -64,8 +64,6 @@ ROLL_FAULTS: dict[str, Words] = {
     "no_owner": _("没有产权人"),
 }
 MOST_QUESTIONS = 10
-MOST_MANDATES = 3
-"""How many owners one proxy may stand for (D)."""
 
 
 class CallForm(ActForm):
@@ -199,47 +197,6 @@ class VoteForm(ActForm):
         return self.rows[0] if self.rows else None
 
 
-class RowField(forms.CharField):
-    """A head of the roll, named as on it (3号楼2单元501室)."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        widget = forms.TextInput(attrs={"list": "residents", "autocomplete": "off"})
-        super().__init__(max_length=400, widget=widget, **kwargs)
-
-
-class RowForm(ActForm):
-    """One head of the roll."""
-
-    row = RowField(label=_("户室"), help_text=_("按名册填写，例如 3号楼2单元501室。"))
-
-    def clean_row(self) -> RollRow:
-        """The row with that label, or that holds a unit with it."""
-        wanted = "".join(self.cleaned_data["row"].split())
-        for row in RollRow.objects.filter(run=self.act.run):
-            if wanted in ("".join(row.label.split()), *row.label.split("、")):
-                return row
-        raise forms.ValidationError(_("名册中没有这一户，请核对后重填。"))
-
-
-class ProxyForm(RowForm):
-    """Who votes for whom, by a written mandate."""
-
-    proxy = forms.CharField(
-        label=_("受托人户室"),
-        max_length=80,
-        widget=forms.TextInput(attrs={"list": "residents", "autocomplete": "off"}),
-    )
-    mandate = UploadField(label=_("书面委托书"), most=2)
-
-    def clean_proxy(self) -> str:
-        """The key of the household of the proxy."""
-        wanted = "".join(self.cleaned_data["proxy"].split())
-        for member in directory().members("households", self.act.case.community):
-            if "".join(member.label.split()) == wanted:
-                return member.key
-        raise forms.ValidationError(_("名册中没有受托人的户室，请核对后重填。"))
-
-
 class PaperWithdrawalForm(RowForm):
     """A paper vote that its owner withdraws in writing."""
 
@@ -273,7 +230,7 @@ class ResultDecisionForm(AnswerForm):
     field_order = ["objections", "decision", "public_text", "reason"]
 
 
-class Ballot(Step):
+class Ballot(Mandates):
     """A vote of an electorate: notice → voting → preliminary result → confirmation.
 
     `matter`: ``ordinary`` or ``special`` where the procedure fixes it; else the organiser classes
@@ -345,7 +302,9 @@ class Ballot(Step):
             "ballot.recalled": (NOTICED,),
             "ballot.opened": (NOTICED,) if run.overdue_at else (),
             "vote.cast": (VOTING,),
+            "proxy.given": (VOTING,) if self.electorate == "owners" else (),
             "proxy.registered": (VOTING,),
+            "proxy.revoked": (VOTING,),
             "vote.withdrawn": (VOTING,),
             "vote.struck": (PRELIMINARY, CONFIRM),
             "result.objected": (PRELIMINARY,),
@@ -573,7 +532,8 @@ class Ballot(Step):
         return not RollRow.objects.filter(run=run).exclude(papers__standing=True).exists()
 
     def door_kinds(self, run: StepRun) -> list[Kind]:
-        """A ballot paper for each head of the frozen roll, at its first door."""
+        """A ballot paper for each head of the frozen roll, at its first door; owners also have a
+        mandate, apart from the vote, which is secret."""
         role = next((role for role in directory().on_paper if role in self.participants), "")
         if run.phase != VOTING or not role:
             return []
@@ -587,27 +547,27 @@ class Ballot(Step):
                 firsts.setdefault(row.pk, Member(way.party_key, label, public, row.area))
             return list(firsts.values())
 
-        return [Kind("vote.cast", _("表决票"), role, members, secret=True)]
+        kinds = [Kind("vote.cast", _("表决票"), role, members, secret=True)]
+        if self.electorate == "owners":
+            hands = (_("受托人姓名"), _("委托人（签字）"), _("受托人（签字）"))
+            kinds.append(
+                Kind("proxy.given", _("授权委托书"), role, members, says=STATED, by_hand=hands)
+            )
+        return kinds
 
     def answered(self, run: StepRun, name: str, key: str) -> bool:
         """Whether the head that a household's paper is for has a vote that counts."""
+        rows = RollRow.objects.filter(ways__party_key=key, ways__proxy=False, run=run)
+        if name == "proxy.given":
+            return RollWay.objects.filter(run=run, proxy=True, row__in=rows).exists()
         if name != "vote.cast":
             return super().answered(run, name, key)
-        rows = RollRow.objects.filter(ways__party_key=key, ways__proxy=False, run=run)
         return BallotPaper.objects.filter(run=run, standing=True, row__in=rows).exists()
 
-    @act("proxy.registered", title=_("登记委托"), by="by", form=ProxyForm, optional=True)
-    def register_proxy(self, doing: Act) -> Written:
-        """Register a written mandate: the proxy may vote for that head from then on."""
-        run, row, proxy = doing.open_run, doing.data["row"], doing.data["proxy"]
-        self._in_phase(run, VOTING)
-        mandates = RollWay.objects.filter(run=run, party_key=proxy, proxy=True).count()
-        if mandates >= MOST_MANDATES:
-            raise refuse(_("每人最多接受%(most)s户委托。") % {"most": MOST_MANDATES}, field="proxy")
-        if RollWay.objects.filter(row=row, party_key=proxy).exists():
-            raise refuse(_("受托人已经可以为这一户投票。"), field="proxy", code="duplicate")
-        RollWay.objects.create(run=run, row=row, party_key=proxy, proxy=True)
-        return Written({"mandate": True}, {"row": row.label})
+    def _may_mandate(self, doing: Act) -> None:
+        self._in_phase(doing.open_run, VOTING)
+        if doing.open_run.term_over(doing.at) and not doing.entered_late:
+            raise refuse(_("投票已经截止，不能再委托。"), code="late")
 
     @act(
         "vote.withdrawn",

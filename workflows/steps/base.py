@@ -561,7 +561,8 @@ class Step(Node):
         if self.deadline is not None:
             self._set_deadline(run, self.deadline(run.process, calendar))
         else:
-            self._set_deadline(run, terms.end_of(term, now, calendar))
+            start = records.not_before(run.process, now)
+            self._set_deadline(run, terms.end_of(term, start, calendar))
         run.overdue_at = None
 
     @staticmethod

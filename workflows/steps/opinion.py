@@ -25,6 +25,7 @@ from ..models.case import Case, StepRun
 from ..models.record import Attachment, Record
 from ..parties import Party, directory
 from ..records import masking
+from ..statements import Question, slot
 from .base import ActForm, ActSpec, Step, Words, act, counted_by_run, refuse, require_clear
 
 TEXT_MOST = 2000
@@ -474,6 +475,27 @@ def wording(rows: Sequence[Statement]) -> str:
     return masking.draft(rows[0].text, [*authors, *known.roll_names(rows[0].case.community)])
 
 
+def _same(or_stance: bool) -> QuerySet[Opinion, Any]:
+    same = Q(fingerprint=slot("mark", Opinion, "fingerprint"))
+    if or_stance:
+        same |= Q(item=slot("item", Opinion, "item"), stance__in=("want", "not_want"))
+    return (
+        Opinion.objects.filter(
+            same,
+            case=slot("case", Opinion, "case"),
+            run=slot("run", Opinion, "run"),
+            party_key=slot("party_key", Opinion, "party_key"),
+        )
+        .exclude(life="withdrawn")
+        .order_by()
+        .values_list("fingerprint")
+    )
+
+
+_BEFORE = Question(lambda: _same(or_stance=False))
+_STANCE_BEFORE = Question(lambda: _same(or_stance=True))
+
+
 def write_opinion(
     doing: Act, *, text: str, item: str = "", stance: str = "", late: bool = False
 ) -> Opinion:
@@ -483,16 +505,18 @@ def write_opinion(
     """
     case, run, party = doing.case, doing.run, doing.party
     mark = fingerprint(case, item, stance, text)
-    same = Q(fingerprint=mark)
-    if stance in ("want", "not_want"):
-        same |= Q(item=item, stance__in=("want", "not_want"))
-    before = (
-        Opinion.objects.filter(same, case=case, run=run, party_key=party.key)
-        .exclude(life="withdrawn")
-        .values_list("fingerprint", flat=True)
-    )
-    if found := list(before):
-        if mark in found:
+    before = _STANCE_BEFORE if stance in ("want", "not_want") else _BEFORE
+    said = {"mark": mark, "item": item, "case": case.pk, "party_key": party.key}
+    if run is None:
+        found = [
+            *Opinion.objects.filter(fingerprint=mark, case=case, run=None, party_key=party.key)
+            .exclude(life="withdrawn")
+            .values_list("fingerprint")
+        ]
+    else:
+        found = before.ask(**said, run=run.pk)
+    if found:
+        if (mark,) in found:
             raise refuse(_("同样的意见已经提交过，无需重复提交。"), code="duplicate")
         raise refuse(
             _("您已对该项目表明态度；如需改变，请先撤回原来的意见。"),

@@ -6,8 +6,13 @@ Each has its code; what is answered once, online or on paper, is answered.
 from __future__ import annotations
 
 import datetime as dt
+import io
 import re
+import subprocess
+from pathlib import Path
+from xml.etree import ElementTree
 
+import pikepdf
 import pytest
 from django.db import connection
 from django.test import Client
@@ -77,6 +82,39 @@ def test_every_household_has_its_form_in_walking_order(asking, place):
     assert record.body == {"form": "form.returned", "forms": 8, "of_step": "ask_needs"}
     again = print_forms(asking, place, "ask_needs", "form.returned")
     assert again.status_code == 302  # nobody is left without one
+
+
+@pytest.mark.parametrize(
+    ("step", "act"), [("ask_needs", "form.returned"), ("ask_needs", "survey.answered")]
+)
+def test_in_large_print_every_word_of_a_form_has_eighteen_points(told, place, step, act, tmp_path):
+    """The same words, A4, on as many pages as they take; each household's code on its first."""
+    step = "ask_results" if act == "survey.answered" else step
+    story = told(step)
+    small = print_forms(story, place, step, act, find="101室")
+    large = print_forms(story, place, step, act, find="101室", again="on", size="large")
+    assert {page[0] for page in sizes_of(large.content)} == {595}
+    found = words_with_points(tmp_path, large.content)
+    for word in ("需要", "非常满意", "交回：", "没有意见", "另外提交"):
+        assert all(points >= 17.9 for text, points in found if word in text), word
+    assert {points for text, points in found if "两种方式效力相同" in text} == {18}
+    assert len(pages_of(large.content)) >= len(pages_of(small.content))
+    assert len(codes_of(large)) == 2
+
+
+def sizes_of(content: bytes) -> list[tuple[int, int]]:
+    with pikepdf.open(io.BytesIO(content)) as pdf:
+        return [(round(float(p.mediabox[2])), round(float(p.mediabox[3]))) for p in pdf.pages]
+
+
+def words_with_points(folder: Path, content: bytes) -> list[tuple[str, float]]:
+    """Each line of a PDF with the size of its letters, by poppler."""
+    (folder / "form.pdf").write_bytes(content)
+    command = ["pdftohtml", "-xml", "-i", "-stdout", "-zoom", "1", str(folder / "form.pdf")]
+    done = subprocess.run(command, capture_output=True, check=True)
+    root = ElementTree.fromstring(done.stdout)
+    points = {spec.get("id"): float(spec.get("size")) for spec in root.iter("fontspec")}
+    return [("".join(t.itertext()), points[t.get("font")]) for t in root.iter("text")]
 
 
 def test_a_household_answers_by_its_code_without_an_account(asking, place):
@@ -222,7 +260,6 @@ def test_the_part_of_a_ballot_paper_that_comes_back_says_no_room(voting, place):
     response = print_forms(voting, place, "owner_ballot", "vote.cast")
     text = text_of(response.content)
     assert "是否同意改造" in text
-    assert "授权委托书" in text
     # The room stands once a sheet, on the stub that is cut off; the numbers are drawn.
     assert len(re.findall(r"1号楼1单元101室", text)) == 1
     serials = list(DoorForm.objects.order_by("pk").values_list("serial", flat=True))

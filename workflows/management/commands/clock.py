@@ -10,7 +10,7 @@ from django.apps import apps
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils.module_loading import import_string
 
-from workflows import jobs, sweep
+from workflows import jobs, sweep, tracing
 from workflows.records import log
 
 
@@ -56,3 +56,4 @@ class Command(BaseCommand):
             thread.start()
         sweep.run_forever(options["every"], stop)
         beside[0].join()
+        tracing.flush()

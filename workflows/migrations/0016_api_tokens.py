@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('workflows', '0014_supervision'),
+        ('workflows', '0015_found_by_signs'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

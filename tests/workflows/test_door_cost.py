@@ -1,0 +1,75 @@
+"""What an act that moves no token costs: how often the door goes to the database for it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.factories import make_estate, make_member, make_person, make_street, units_of
+from tests.sandbox.directory import SandboxDirectory
+from tests.sandbox.opinion_procedures import OFFICE, Plans, household
+from tests.sandbox.panel_procedures import Kept
+from workflows import acts, calendars, clock, records
+from workflows.models import Case, Community, Record
+from workflows.parties import Party, directory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+MOST = 8
+"""BEGIN and COMMIT among them, on PostgreSQL."""
+
+
+@pytest.fixture(autouse=True)
+def _fresh(transactional_db: Any) -> Any:
+    calendars.seed()
+    SandboxDirectory.reset()
+    directory.cache_clear()
+    with clock.at(dt.datetime(2026, 6, 1, 9, tzinfo=clock.SHANGHAI)):
+        yield
+    directory.cache_clear()
+
+
+def cost(case: Case, *args: Any, **more: Any) -> int:
+    """How many queries an act makes; SQLite is sent one statement at a time."""
+    with CaptureQueriesContext(connection) as queries:
+        done = acts.perform(case.pk, *args, **more)
+    assert Record.objects.get(pk=done.record.pk).canonical == done.record.canonical
+    assert done.fact is None or done.fact.pk
+    fresh = Case.objects.get(pk=case.pk)
+    assert records.first_fault(fresh) is None
+    if connection.vendor != "postgresql":
+        return 0
+    return len(queries)
+
+
+def test_an_opinion() -> None:
+    estate = Community.objects.create(code="demo", name="示范小区", kind="estate")
+    case = acts.open_case(Plans, estate, OFFICE, title="甲")
+    act = "ask", "opinion.submitted", household(1)
+    assert cost(case, *act, {"text": "三号楼要一部电梯"}, key="a") <= MOST
+    assert cost(case, *act, {"text": "二号楼也要"}, key="b") <= MOST - 2
+
+
+def test_an_opinion_of_a_household_of_a_real_estate(settings: Any) -> None:
+    settings.SANWEN_DIRECTORY = "processes.community.directory.CommunityDirectory"
+    directory.cache_clear()
+    street = make_street()
+    estate = make_estate(units=1, parent=street)
+    clerk = make_person("clerk", "office", community=street)
+    [unit] = units_of(estate)
+    person = make_member(unit).person
+    office = Party("office", f"person:{clerk.pk}", clerk.pk)
+    case = acts.open_case(Plans, estate.community, office, title="甲")
+    party = Party("household", f"household:{unit.pk}", person.pk)
+    text = {"text": "三号楼要一部电梯"}
+    assert cost(case, "ask", "opinion.submitted", party, text, key="a") <= MOST
+
+
+def test_an_entry_of_a_ledger() -> None:
+    estate = Community.objects.create(code="demo", name="示范小区", kind="estate")
+    case = acts.open_case(Kept, estate, OFFICE, title="台账")
+    data = {"kind": "fault", "on": clock.today().isoformat(), "fen": 100, "text": "灯不亮"}
+    assert cost(case, "ledger", "entry.added", OFFICE, data, key="a") <= MOST
