@@ -22,8 +22,9 @@ from django.utils.translation import gettext as _
 from . import clock, terms
 from .models.case import StepRun
 from .parties import Contacts, directory
-from .steps import ballot as ballots
 from .steps.ballot import Ballot
+from .steps.ballot_count import tally_card
+from .steps.ballot_rows import CONFIRM, DRAFT, PRELIMINARY, VOTING
 from .steps.base import Step, Words, settled
 from .steps.consultation import Consultation
 from .steps.meeting import Meeting
@@ -203,10 +204,10 @@ def _outcome(step: Step, run: StepRun, title: Words) -> Notice:
 def _of_ballot(step: Ballot, run: StepRun) -> Listed:
     of = {"title": run.process.title, "step": step.title}
     found: Listed = {}
-    if run.phase != ballots.DRAFT:
+    if run.phase != DRAFT:
         title = _("关于%(title)s%(step)s的公告") % of
         found["call"] = (title, partial(_call, step, run, title))
-    if run.phase in (ballots.PRELIMINARY, ballots.CONFIRM) and not run.finished:
+    if run.phase in (PRELIMINARY, CONFIRM) and not run.finished:
         title = _("关于%(title)s%(step)s计票结果的公示") % of
         found["count"] = (title, partial(_count, step, run, title))
     if run.finished and run.outcome:
@@ -228,7 +229,7 @@ def _call(step: Ballot, run: StepRun, title: Words) -> Notice:
     if shown["item_title"]:
         matter.append(_("情形：%(item)s。") % {"item": shown["item_title"]})
     matter.append(_("归类理由：%(reason)s") % {"reason": shown["call"].get("reason", "")})
-    if run.phase == ballots.VOTING:
+    if run.phase == VOTING:
         when = [_period(run, term)]
     else:
         when = [
@@ -275,7 +276,7 @@ def _count(step: Ballot, run: StepRun, title: Words) -> Notice:
         lines.append(f"{question.number}. {question.text}")
         if not question.tally:
             continue
-        card = ballots.tally_card(question.tally)
+        card = tally_card(question.tally)
         for row in card["rows"]:
             said = {"name": row["label"], "value": row["value"], "needed": row["needed"]}
             lines.append(_("%(name)s：%(value)s；%(needed)s。") % said)

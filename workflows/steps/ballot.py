@@ -8,229 +8,58 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import rfc8785
-from django import forms
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Q, Sum
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 
-from .. import clock, counting, law, terms
+from .. import clock, counting, terms
 from ..acts import Act, Refused, Written
 from ..doors import Kind
 from ..models.case import StepRun
 from ..parties import Member, directory
-from ..uploads import UploadField
-from .ballot_rows import BallotPaper, BallotQuestion, ResultObjection, RollRow, RollWay
+from .ballot_count import OUTCOMES, count, tally_card, totals
+from .ballot_forms import CallForm, PaperWithdrawalForm, ReasonForm, StrikeForm, VoteForm
+from .ballot_result import Counted
+from .ballot_rows import (
+    CONFIRM,
+    DRAFT,
+    MATTERS,
+    NOTICED,
+    PHASES,
+    PRELIMINARY,
+    VOTING,
+    BallotPaper,
+    BallotQuestion,
+    ResultObjection,
+    RollRow,
+    RollWay,
+)
 from .base import (
     NOTHING,
     SHOWN,
-    ActForm,
     ActSpec,
     Words,
     act,
-    counted_by_run,
     refuse,
     term_body,
 )
-from .mandates import STATED, Mandates, RowForm
-from .opinion import AnswerForm, Keys, PublicText, Reply, fingerprint, reply_body
-from .publicity_rows import DECISIONS
+from .mandates import STATED, Mandates
 
 __all__ = ["Ballot", "BallotPaper", "BallotQuestion", "ResultObjection", "RollRow", "RollWay"]
 
-DRAFT, NOTICED, VOTING, PRELIMINARY, CONFIRM = (
-    "draft",
-    "noticed",
-    "voting",
-    "preliminary",
-    "confirm",
-)
-PHASES: dict[str, Words] = {
-    DRAFT: _("拟定表决事项"),
-    NOTICED: _("会前公告"),
-    VOTING: _("投票"),
-    PRELIMINARY: _("初步结果询异公示"),
-    CONFIRM: _("确认结果"),
-}
-CHOICES: dict[str, Words] = {"for": _("同意"), "against": _("反对"), "abstain": _("弃权")}
-MATTERS: dict[str, Words] = {"ordinary": _("一般事项"), "special": _("特别事项")}
 ROLL_FAULTS: dict[str, Words] = {
     "twice": _("重复登记"),
     "no_area": _("没有面积"),
     "no_owner": _("没有产权人"),
 }
-MOST_QUESTIONS = 10
 
 
-class CallForm(ActForm):
-    """What is put to the vote, as what kind of matter and why, and when voting opens."""
-
-    questions = PublicText(
-        label=_("表决事项（每行一项）"),
-        max_length=3000,
-        meaning=False,
-        rows=5,
-        help_text=_("只能就公告过的事项表决，公告后不能更改。"),
-    )
-    matter = forms.ChoiceField(
-        label=_("事项类别"), choices=list(MATTERS.items()), widget=forms.RadioSelect
-    )
-    item = forms.ChoiceField(
-        label=_("特别事项所属情形"),
-        required=False,
-        choices=[("", "—"), *counting.SPECIAL_MATTERS.items()],
-    )
-    reason = PublicText(label=_("归类理由（将公开）"), max_length=500)
-    opens_on = forms.DateField(
-        label=_("开始投票日期"), widget=forms.DateInput(attrs={"type": "date"})
-    )
-    papers = UploadField(label=_("表决材料"), public=True, required=False)
-
-    def setup(self) -> None:
-        """A procedure may fix the class of the matter; only owners' matters have one."""
-        step: Ballot = self.act.open_run.step
-        if step.electorate != "owners":
-            del self.fields["matter"], self.fields["item"]
-        first = terms.meeting_not_before(self.act.at, step.notice)
-        self.fields["opens_on"].help_text = _("应提前%(notice)s公告，最早为%(day)s。") % {
-            "notice": step.notice,
-            "day": first.isoformat(),
-        }
-        if step.matter is not None and "matter" in self.fields:
-            self.fields["matter"].initial = step.matter
-            field: Any = self.fields["matter"]
-            field.choices = [(step.matter, MATTERS[step.matter])]
-
-    def clean_questions(self) -> list[str]:
-        """One to ten, none twice."""
-        lines = [" ".join(line.split()) for line in self.cleaned_data["questions"].splitlines()]
-        questions = [line for line in lines if line]
-        if not questions:
-            raise forms.ValidationError(_("请至少填写一项表决事项。"))
-        if len(questions) > MOST_QUESTIONS or any(len(text) > 300 for text in questions):
-            raise forms.ValidationError(_("最多十项，每项不超过300字。"))
-        if len(set(questions)) < len(questions):
-            raise forms.ValidationError(_("同一事项不能写两次。"))
-        return questions
-
-    def clean_opens_on(self) -> dt.date:
-        """Not before the notice has stood."""
-        step: Ballot = self.act.open_run.step
-        day: dt.date = self.cleaned_data["opens_on"]
-        if day < terms.meeting_not_before(self.act.at, step.notice):
-            raise forms.ValidationError(_("开始投票的日期过早，公告期不足。"))
-        if day > timezone.localtime(self.act.at).date() + dt.timedelta(days=366):
-            raise forms.ValidationError(_("开始投票的日期过远。"))
-        return day
-
-    def clean(self) -> dict[str, Any]:
-        """A special matter names its case of the law."""
-        data: dict[str, Any] = super().clean() or {}
-        if data.get("matter") == "special" and not data.get("item"):
-            self.add_error("item", _("特别事项请选择所属情形。"))
-        if data.get("matter") == "ordinary":
-            data["item"] = ""
-        return data
-
-
-class ReasonForm(ActForm):
-    """A reason, which is published."""
-
-    reason = PublicText(label=_("原因（将公开）"), max_length=500)
-
-
-class VoteForm(ActForm):
-    """A choice for every question; a paper vote also has its number and may have a scan."""
-
-    def setup(self) -> None:
-        """One field a question; which head, where the party may vote for several."""
-        run = self.act.open_run
-        mine = RollWay.objects.filter(run=run, party_key=self.act.party.key)
-        if self.act.party.via != "online":
-            # A paper that was handed out is for one's own vote, by its code and typed in.
-            own = run.door_forms.filter(party_key=self.act.party.key, withdrawn_at=None)
-            if own.exists():
-                mine = mine.filter(proxy=False)
-        self.rows = list(RollRow.objects.filter(ways__in=mine).distinct())
-        if len(self.rows) > 1:
-            self.fields["row"] = forms.ChoiceField(
-                label=_("为哪一户投票"),
-                choices=[(str(row.pk), row.label) for row in self.rows],
-                widget=forms.RadioSelect,
-            )
-        for question in run.questions.all():
-            self.fields[f"q{question.number}"] = forms.ChoiceField(
-                label=f"{question.number}. {question.text}",
-                choices=list(CHOICES.items()),
-                widget=forms.RadioSelect,
-            )
-        if self.act.party.via == "paper":
-            self.fields["serial"] = forms.CharField(label=_("表决票编号"), max_length=20)
-            self.fields["scan"] = UploadField(label=_("表决票扫描件"), required=False, most=2)
-
-    @property
-    def advice(self) -> Words:
-        """That a vote may be changed, and whether this one changes one."""
-        run = self.act.open_run
-        if self.act.party.via == "code":
-            return _("每户一票。凭表上的码只能投一次，交之前请核对。")
-        standing = [row.papers.filter(standing=True).first() for row in self.rows]
-        if any(vote is not None and vote.channel == "paper" for vote in standing):
-            return _("您家已经登记了纸质票；要改投，请先到居委会书面申请撤回纸质票。")
-        if standing and None not in standing:
-            return _("您家已经投过票；再提交一次，就以这一次为准。")
-        return (
-            _("每户一票。投票结束前可以改投，以最后一次为准。")
-            if run.step.electorate == "owners"
-            else ""
-        )
-
-    @property
-    def row(self) -> RollRow | None:
-        """The head whose vote it is."""
-        if len(self.rows) > 1:
-            return next(row for row in self.rows if str(row.pk) == self.cleaned_data["row"])
-        return self.rows[0] if self.rows else None
-
-
-class PaperWithdrawalForm(RowForm):
-    """A paper vote that its owner withdraws in writing."""
-
-    letter = UploadField(label=_("书面撤回申请"), most=2)
-
-
-class StrikeForm(RowForm):
-    """A vote that is not valid, and why."""
-
-    reason = PublicText(label=_("原因（将公开）"), max_length=500)
-
-
-class ResultObjectionForm(ActForm):
-    """An objection to the count."""
-
-    text = forms.CharField(
-        label=_("异议内容（不公开原文）"),
-        max_length=2000,
-        widget=forms.Textarea(attrs={"rows": 6}),
-    )
-    papers = UploadField(label=_("证明材料"), required=False)
-
-
-class ResultDecisionForm(AnswerForm):
-    """The decision on objections to the count."""
-
-    objections = Keys(label=_("异议"))
-    decision = forms.ChoiceField(
-        label=_("核查结论"), choices=list(DECISIONS.items()), widget=forms.RadioSelect
-    )
-    field_order = ["objections", "decision", "public_text", "reason"]
-
-
-class Ballot(Mandates):
+class Ballot(Mandates, Counted):
     """A vote of an electorate: notice → voting → preliminary result → confirmation.
 
     `matter`: ``ordinary`` or ``special`` where the procedure fixes it; else the organiser classes
@@ -245,11 +74,7 @@ class Ballot(Mandates):
     kind = "ballot"
     explained = _("投票决定做不做，结果逐项公开。")
     paged = "roll"
-    outcomes: ClassVar[dict[str, Words]] = {
-        "carried": _("表决通过"),
-        "lost": _("表决未通过"),
-        "no_quorum": _("参与人数或面积不足"),
-    }
+    outcomes: ClassVar[dict[str, Words]] = OUTCOMES
     optional_outcomes = frozenset({"no_quorum"})
 
     def __init__(
@@ -312,15 +137,6 @@ class Ballot(Mandates):
             "result.confirmed": (CONFIRM,),
         }.get(spec.name)
         return wanted is None or run.phase in wanted
-
-    def _in_phase(self, run: StepRun, *phases: str) -> None:
-        if run.phase not in phases:
-            early = list(PHASES).index(run.phase) < list(PHASES).index(phases[0])
-            raise refuse(
-                _("表决正处于“%(phase)s”阶段，现在不能办理这一操作。")
-                % {"phase": PHASES[run.phase]},
-                code="early" if early else "late",
-            )
 
     @act("ballot.called", title=_("发布表决公告"), by="by", form=CallForm)
     def call(self, doing: Act) -> Written:
@@ -426,7 +242,7 @@ class Ballot(Mandates):
                 RollRow.objects.filter(run=run).values("public_label", "heads", "area")
             )
             digest = hashlib.sha256(rfc8785.dumps(rows)).hexdigest()
-            body["roll"] = {**self._totals(run), "sha256": digest}
+            body["roll"] = {**totals(run), "sha256": digest}
         elif run.phase == PRELIMINARY:
             body["tallies"] = [question.tally for question in run.questions.all()]
         return body
@@ -459,28 +275,9 @@ class Ballot(Mandates):
         self.start_term(run, voting, now)
 
     def _close_voting(self, run: StepRun, now: dt.datetime) -> None:
-        self._count(run, now)
+        count(run, now)
         run.phase = PRELIMINARY
         self.start_term(run, self.objections, now)
-
-    def _count(self, run: StepRun, now: dt.datetime) -> None:
-        roll = [
-            counting.RollEntry(row.key, row.area, (), "", "", (), row.heads)
-            for row in RollRow.objects.filter(run=run)
-        ]
-        papers = list(
-            BallotPaper.objects.filter(run=run, standing=True).values_list("row__key", "choices")
-        )
-        on = timezone.localtime(now).date()
-        for question in run.questions.all():
-            votes = {key: choices[str(question.number)] for key, choices in papers}
-            tally = counting.count(roll, votes, counting.rule_for(question.rule, on, law.here()))
-            question.tally = tally_body(question, tally)
-            question.save(update_fields=["tally"])
-
-    def _totals(self, run: StepRun) -> dict[str, int]:
-        found = RollRow.objects.filter(run=run).aggregate(heads=Sum("heads"), area=Sum("area"))
-        return {"heads": found["heads"] or 0, "area": found["area"] or 0}
 
     # --- votes
     @act("vote.cast", title=_("投票"), by="participants", form=VoteForm)
@@ -597,7 +394,7 @@ class Ballot(Mandates):
             raise refuse(_("这一户没有计入的票。"), field="row")
         paper.standing, paper.ended = False, "struck"
         paper.save(update_fields=["standing", "ended"])
-        self._count(run, doing.at)
+        count(run, doing.at)
         return Written(
             {
                 "strikes": paper.record.seq if paper.record else None,
@@ -608,94 +405,6 @@ class Ballot(Mandates):
 
     def _standing(self, row: RollRow) -> BallotPaper | None:
         return BallotPaper.objects.filter(row=row, standing=True).select_related("record").first()
-
-    # --- the result
-    @act(
-        "result.objected",
-        title=_("对计票结果提出异议"),
-        by="participants",
-        form=ResultObjectionForm,
-        in_term=True,
-    )
-    def object_to_result(self, doing: Act) -> Written:
-        """Object to the preliminary count."""
-        run, text = doing.open_run, doing.data["text"]
-        self._in_phase(run, PRELIMINARY)
-        mark = fingerprint(doing.case, text)
-        mine = ResultObjection.objects.filter(run=run, party_key=doing.party.key)
-        if mine.filter(fingerprint=mark).exists():
-            raise refuse(_("同样的异议已经提出过，无需重复提交。"), code="duplicate")
-        objection = ResultObjection.objects.create(
-            case=doing.case,
-            run=run,
-            party_key=doing.party.key,
-            text=text,
-            channel=doing.party.via,
-            fingerprint=mark,
-            created=doing.at,
-        )
-        return Written({"files": len(doing.files)}, {"text": text}, objection)
-
-    @act(
-        "result.objection_decided",
-        title=_("核查计票异议"),
-        by="by",
-        form=ResultDecisionForm,
-        button=False,
-    )
-    def decide_objection(self, doing: Act) -> Written:
-        """Decide objections to the count; an invalid vote is struck by its own act."""
-        run, keys, decision = doing.open_run, doing.data["objections"], doing.data["decision"]
-        self._in_phase(run, PRELIMINARY, CONFIRM)
-        rows = list(
-            ResultObjection.objects.filter(run=run, pk__in=keys, life="raised").select_related(
-                "record"
-            )
-        )
-        if len(rows) != len(keys):
-            raise refuse(_("所选异议不属于本环节或者已经核查，请刷新后重试。"), field="objections")
-        doing.form.check_public(rows)
-        reply = Reply.objects.create(
-            run=run,
-            case=doing.case,
-            outcome=decision,
-            reason=doing.data["reason"],
-            public_text=doing.data["public_text"],
-            at=doing.at,
-            first_at=doing.at,
-        )
-        for row in rows:
-            (row.uphold if decision == "upheld" else row.dismiss)()
-        ResultObjection.objects.filter(pk__in=keys).update(life=decision, reply=reply)
-        body = reply_body(reply, rows, "objections")
-        over = run.phase == PRELIMINARY and run.term_over(doing.at)
-        if over and not self.undecided(run).exists():
-            run.phase = CONFIRM
-            self.start_term(run, self.confirm_within, doing.at)
-            run.save()
-            body |= {"phase": CONFIRM, **term_body(run)}
-        return Written(body, fact=reply)
-
-    @act("result.confirmed", title=_("确认并公布结果"), by="by", form=ReasonForm)
-    def confirm(self, doing: Act) -> Written:
-        """Confirm the count; the first question decides where the case goes."""
-        run = doing.open_run
-        self._in_phase(run, CONFIRM)
-        if self.undecided(run).exists():
-            raise refuse(_("还有计票异议没有核查，不能确认结果。"), code="unmet")
-        questions = list(run.questions.all())
-        outcome = questions[0].tally["outcome"]
-        if outcome == "no_quorum" and "no_quorum" not in self.outcomes_to:
-            outcome = "lost"
-        body = {
-            "reason": doing.data["reason"],
-            "tallies": [question.tally for question in questions],
-        }
-        return Written(body, outcome=outcome)
-
-    def undecided(self, run: StepRun) -> QuerySet[ResultObjection]:
-        """Objections to the count that wait for a decision."""
-        return ResultObjection.objects.filter(run=run, life="raised")
 
     def unmet(self, run: StepRun) -> list[Words]:
         """What is missing in this phase."""
@@ -727,22 +436,6 @@ class Ballot(Mandates):
             if code in codes
         ]
 
-    def grounds(self, run: StepRun) -> list[str]:
-        """The lines of the count that were not met."""
-        lines = []
-        for question in run.questions.all():
-            for row in tally_card(question)["rows"] if question.tally else ():
-                if not row["met"]:
-                    said = {"name": row["label"], "value": f"{row['value']}。{row['needed']}"}
-                    lines.append(str(_("%(name)s：%(value)s") % said))
-        return lines
-
-    @classmethod
-    def glances(cls, runs: Sequence[StepRun]) -> Mapping[int, Any]:
-        """Objections to the count by state."""
-        lives = counted_by_run(ResultObjection.objects.filter(run__in=runs), "life")
-        return {run.pk: lives.get(run.pk, {}) for run in runs}
-
     def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:
         """Objections to the count; a vote that could not be opened."""
         if not roles.intersection(self.by):
@@ -757,20 +450,6 @@ class Ballot(Mandates):
         return {"turnout": self.turnout(run)}
 
     # --- what pages read
-    def prefill(self, doing: Act, query: Any) -> dict[str, Any]:
-        """A decision begins with the chosen objections."""
-        if doing.spec.name != "result.objection_decided":
-            return super().prefill(doing, query)
-        return {"objections": [key for key in query.getlist("objections") if key.isdecimal()]}
-
-    def beside(self, run: StepRun, spec: ActSpec, query: Any) -> dict[str, Any]:
-        """What is being voted on, or the objections to decide."""
-        if spec.name == "result.objection_decided":
-            keys = [int(k) for k in query.getlist("objections")[:100] if k.isdecimal()]
-            rows = self.undecided(run).filter(pk__in=keys).select_related("record")
-            return {"opinions": list(rows.prefetch_related("record__files"))}
-        return {}
-
     def turnout(self, run: StepRun) -> dict[str, int]:
         """Heads and area on the roll and of those who have voted; one query."""
         voted = Q(papers__standing=True)
@@ -782,7 +461,7 @@ class Ballot(Mandates):
         area = RollRow.objects.filter(voted, run=run).aggregate(area=Sum("area"))["area"]
         return {
             "heads": found["heads"] or 0,
-            "area": self._totals(run)["area"],
+            "area": totals(run)["area"],
             "voted_heads": found["voted_heads"] or 0,
             "voted_area": area or 0,
         }
@@ -827,78 +506,3 @@ class Ballot(Mandates):
             "undecided": list(self.undecided(run).select_related("record")[:SHOWN]),
             "faulty": [(unit.label, ROLL_FAULTS[code]) for unit, code in faulty[:SHOWN]],
         }
-
-
-def tally_body(question: BallotQuestion, tally: counting.Tally) -> dict[str, Any]:
-    """A count as its record states it: integers only, every line to follow."""
-    return {
-        "question": question.number,
-        "rule": tally.rule.code,
-        "rule_from": tally.rule.effective_from.isoformat(),
-        "jurisdiction": tally.rule.jurisdiction,
-        "outcome": tally.outcome,
-        "heads": dict(tally.heads),
-        "area": dict(tally.area),
-        "lines": [
-            {
-                "code": line.code,
-                "unit": line.unit,
-                "part": line.part,
-                "whole": line.whole,
-                "needed": line.needed,
-                "met": line.met,
-            }
-            for line in tally.lines()
-        ],
-    }
-
-
-LINES: dict[tuple[str, str], Words] = {
-    ("quorum", "area"): _("参与表决的面积"),
-    ("quorum", "heads"): _("参与表决的人数"),
-    ("for", "area"): _("同意的面积"),
-    ("for", "heads"): _("同意的人数"),
-}
-
-
-def _amount(unit: str, value: int) -> Words:
-    if unit == "area":
-        return _("%(area)s平方米") % {"area": counting.area_words(value)}
-    return _("%(heads)s人") % {"heads": value}
-
-
-def tally_card(tally: dict[str, Any]) -> dict[str, Any]:
-    """A count for the page, line by line: of how much, how much was needed, whether it was met."""
-    rows = []
-    for line in tally["lines"]:
-        whole = line["whole"] or 1
-        part, all_of = _amount(line["unit"], line["part"]), _amount(line["unit"], line["whole"])
-        rows.append(
-            {
-                "label": LINES[line["code"], line["unit"]],
-                "value": _("%(part)s，共%(whole)s") % {"part": part, "whole": all_of},
-                "permille": line["part"] * 1000 // whole,
-                "needed_permille": min(line["needed"] * 1000 // whole, 1000),
-                "needed": _("至少需要%(needed)s")
-                % {"needed": _amount(line["unit"], line["needed"])},
-                "met": line["met"],
-            }
-        )
-    rule = counting.rule_for(
-        tally["rule"], dt.date.fromisoformat(tally["rule_from"]), tally["jurisdiction"]
-    )
-    counts = []
-    for choice, words in CHOICES.items():
-        given = _amount("heads", tally["heads"][choice])
-        if rule.by_area:
-            area = _amount("area", tally["area"][choice])
-            given = _("%(heads)s，%(area)s") % {"heads": given, "area": area}
-        counts.append((words, given))
-    return {
-        "rows": rows,
-        "counts": counts,
-        "outcome": tally["outcome"],
-        "outcome_title": Ballot.outcomes[tally["outcome"]],
-        "source": rule.source,
-        "rule_title": rule.title,
-    }

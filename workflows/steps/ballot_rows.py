@@ -11,7 +11,25 @@ from django_fsm import FSMField, transition
 
 from ..models.case import StepRun
 from ..models.record import Record
+from .base import Words
 from .opinion import Statement
+
+DRAFT, NOTICED, VOTING, PRELIMINARY, CONFIRM = (
+    "draft",
+    "noticed",
+    "voting",
+    "preliminary",
+    "confirm",
+)
+PHASES: dict[str, Words] = {
+    DRAFT: _("拟定表决事项"),
+    NOTICED: _("会前公告"),
+    VOTING: _("投票"),
+    PRELIMINARY: _("初步结果询异公示"),
+    CONFIRM: _("确认结果"),
+}
+CHOICES: dict[str, Words] = {"for": _("同意"), "against": _("反对"), "abstain": _("弃权")}
+MATTERS: dict[str, Words] = {"ordinary": _("一般事项"), "special": _("特别事项")}
 
 
 class BallotQuestion(models.Model):
