@@ -47,7 +47,7 @@ lint: setup  ## style, types, import contracts, migrations, settings, translatio
 chaos: setup  ## kill servers, workers, Redis and PostgreSQL under load; nothing may be lost (FOR=60 seconds)
 	$(BIN)/python tools/chaos.py --seconds $(or $(FOR),60)
 
-city: setup  ## the city profile on this machine: PostgreSQL, Redis, two servers, Celery, the demo
+city: setup  ## the city profile on this machine: PostgreSQL, Redis, S3, nginx, servers, Celery, the demo
 	$(BIN)/python tools/city.py
 
 messages: setup  ## bring the texts of code and templates into locale/en

@@ -11,8 +11,9 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402  once D
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.urls import path  # noqa: E402
 
+from config.together import Together  # noqa: E402
 from notifications.live import Live  # noqa: E402
 from workflows.portal.fast import LogFirst  # noqa: E402
 
 live = AllowedHostsOriginValidator(URLRouter([path("live/", Live.as_asgi())]))
-application = ProtocolTypeRouter({"http": LogFirst(site), "websocket": live})
+application = ProtocolTypeRouter({"http": LogFirst(Together(site)), "websocket": live})

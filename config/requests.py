@@ -1,9 +1,12 @@
 """What happens to every request: it gets a name, so that its log lines can be found together; signs
-that no database takes are refused; and what is shown to one person is kept nowhere."""
+that no database takes are refused; what is shown to one person is kept nowhere, and what is shown
+to everybody may be kept for the rest of the second."""
 
 from __future__ import annotations
 
+import gzip
 import re
+import time
 import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -11,7 +14,7 @@ from contextvars import ContextVar
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
-from django.utils.cache import patch_cache_control
+from django.utils.cache import patch_cache_control, patch_vary_headers
 
 from workflows import tracing
 
@@ -83,3 +86,44 @@ class KeepNothing:
         if not response.has_header("Cache-Control") and request.user.is_authenticated:
             patch_cache_control(response, private=True, no_store=True)
         return response
+
+
+class ShareBriefly:
+    """Lets the web server give a page that everybody sees alike to others as well, until the second
+    ends in which the site began to make it (``X-Accel-Expires``, a moment): nobody sees a page that
+    is older than a second. Only where a proxy stands before the site (docs/deploy/nginx.conf)."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Say so in the answer."""
+        began = int(time.time())
+        response = self.get_response(request)
+        if settings.SANWEN_BEHIND_PROXY and self._for_all(request, response):
+            response["X-Accel-Expires"] = f"@{began}"
+            self._pack(request, response)
+        return response
+
+    def _pack(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Compress it once for all. What everybody sees holds no secret that lengths could tell."""
+        patch_vary_headers(response, ["Accept-Encoding"])
+        if "gzip" in request.headers.get("Accept-Encoding", "") and len(response.content) > 1000:
+            response.content = gzip.compress(response.content, 6, mtime=0)
+            response["Content-Encoding"] = "gzip"
+            response["Content-Length"] = str(len(response.content))
+
+    def _for_all(self, request: HttpRequest, response: HttpResponse) -> bool:
+        return (
+            request.method in {"GET", "HEAD"}
+            and response.status_code == 200
+            and not response.streaming
+            and not response.has_header("Content-Encoding")
+            and response.get("Content-Type", "").startswith("text/html")
+            # A page with a form has a token, and with it a cookie.
+            and not response.cookies
+            and not response.has_header("Cache-Control")
+            and not {settings.SESSION_COOKIE_NAME, "messages"} & request.COOKIES.keys()
+            and "Authorization" not in request.headers
+            and not (hasattr(request, "user") and request.user.is_authenticated)
+        )

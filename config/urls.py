@@ -3,8 +3,10 @@
 from django.apps import apps
 from django.conf import settings
 from django.urls import include, path
+from django.views.i18n import set_language
 
 from workflows.portal.api import api
+from workflows.portal.origin import from_our_pages
 
 urlpatterns = [
     path("", include("processes.appeals.urls")),
@@ -14,7 +16,7 @@ urlpatterns = [
     path("", include("processes.disclosure.urls")),
     path("api/v1/", api.urls),
     path("", include("notifications.urls")),
-    path("i18n/", include("django.conf.urls.i18n")),
+    path("i18n/setlang/", from_our_pages(set_language), name="set_language"),
     path("accounts/", include("allauth.urls")),
 ]
 # A street's own packages name theirs in their configuration.

@@ -202,6 +202,29 @@ def test_a_form_without_its_token_is_refused(db: Any) -> None:
         assert client.post(address).status_code == 403, address
 
 
+@pytest.mark.parametrize("address", ["/settings/text-size/", "/i18n/setlang/"])
+def test_forms_without_a_token_are_taken_from_our_own_pages_alone(db: Any, address: str) -> None:
+    client = Client(enforce_csrf_checks=True)
+    sent = {"text_size": "large", "language": "en"}
+    foreign = [
+        {},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "http://testserver"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null", "Referer": "http://testserver/"},
+        {"Referer": "https://evil.example/testserver"},
+    ]
+    for headers in foreign:
+        assert client.post(address, sent, headers=headers).status_code == 403, headers
+    ours = [
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Origin": "http://testserver"},
+        {"Referer": "http://testserver/cases/"},
+    ]
+    for headers in ours:
+        assert client.post(address, sent, headers=headers).status_code == 302, headers
+
+
 @pytest.mark.parametrize(
     "address",
     ["/cases/a%00b/", "/cases/?q=%00", "/estates/%00/", "/procedures/%00/", "/cases/?page=%00"],

@@ -1,16 +1,19 @@
-"""The city profile on one machine, without containers: PostgreSQL, Redis, servers, Celery.
+"""The city profile on one machine: PostgreSQL, Redis, S3, nginx, servers, Celery; no containers.
 
     .venv/bin/python tools/city.py --workers 2 --celery 2 [--port 8000] [--home var/city]
 
-PostgreSQL and a Redis-protocol server come from the packages of requirements-dev.txt; the servers
-listen on neighbouring ports of loopback. For trying out, for benchmarks and for breaking things
-(`tools/chaos.py`); a real city runs the same processes under systemd (docs/operate.md).
+PostgreSQL, a Redis-protocol server and an S3-compatible store come from the packages of
+requirements-dev.txt, nginx from the system. The store holds its bucket in memory, so that a city
+with one begins anew each time; with `--files` files lie in the folder, and all of it stays. For
+trying out, for benchmarks and for breaking things (`tools/chaos.py`); a real city runs the same
+processes under systemd (docs/operate.md).
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +23,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import nginx
 import psutil
 import serve
 
@@ -93,6 +97,10 @@ class City:
     port: int = 0
     celery: int = 2
     """Celery workers; with any, beat runs too. Clocks may run beside them."""
+    s3: bool = False
+    """Whether files lie in a bucket, which ends with the city."""
+    nginx: bool = False
+    """Whether nginx stands before the servers, on `port`."""
     more: dict[str, str] = field(default_factory=dict)
     """Settings besides (SANWEN_…)."""
 
@@ -101,7 +109,10 @@ class City:
         self.logs = self.home / "logs"
         self.logs.mkdir(exist_ok=True)
         self.redis_port = free_port()
-        self.ports = [self.port + n if self.port else free_port() for n in range(self.workers)]
+        first = 0 if self.nginx else self.port
+        self.ports = [first + n if first else free_port() for n in range(self.workers)]
+        self.door = (self.port or free_port()) if self.nginx else self.ports[0]
+        """The port that people use."""
         self.parts: dict[str, Part] = {}
 
     def stores(self) -> None:
@@ -121,12 +132,48 @@ class City:
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "PYTHONPATH": str(ROOT),
             **({"SANWEN_BROKER": f"redis://127.0.0.1:{self.redis_port}/1"} if self.celery else {}),
+            **(
+                {"SANWEN_BEHIND_PROXY": "1", "SANWEN_STATIC": str(self.home / "static")}
+                if self.nginx
+                else {}
+            ),
             **self.more,
         }
         os.environ.update(self.env)
         redis = [str(get_binary_path()), "--port", str(self.redis_port), "--bind", "127.0.0.1"]
         redis += ["--save", "", "--dir", str(self.home)]
         self._add("redis", redis).start()
+        if self.s3:
+            self._bucket()
+
+    def _bucket(self) -> None:
+        """Start a store, and make the bucket."""
+        port = free_port()
+        address = f"http://127.0.0.1:{port}"
+        keys = {"AWS_ACCESS_KEY_ID": "city", "AWS_SECRET_ACCESS_KEY": "city"}
+        self.env |= {
+            "SANWEN_S3_BUCKET": "sanwen",
+            "SANWEN_S3_ENDPOINT": address,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            **keys,
+        }
+        os.environ.update(self.env)
+        store = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+        self._add("store", store).start()
+        import boto3
+        from botocore.exceptions import EndpointConnectionError
+
+        client = boto3.client("s3", endpoint_url=address)
+        until = time.monotonic() + serve.PATIENCE
+        while True:
+            try:
+                client.create_bucket(Bucket="sanwen")
+            except EndpointConnectionError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.2)
+            else:
+                return
 
     def _add(self, name: str, command: list[str]) -> Part:
         self.parts[name] = Part(name, command, self.env, self.logs / f"{name}.log")
@@ -142,6 +189,15 @@ class City:
         for number in range(self.clocks):
             clock = [sys.executable, "manage.py", "clock", "--every", "1"]
             self._add(f"clock{number}", clock).start()
+        if self.nginx:
+            program = nginx.program()
+            if program is None:
+                raise SystemExit(nginx.MISSING)
+            collect = [sys.executable, "manage.py", "collectstatic", "--no-input", "-v", "0"]
+            subprocess.run(collect, cwd=ROOT, env=self.env, check=True)
+            static = Path(self.env["SANWEN_STATIC"])
+            conf = nginx.render(self.home / "nginx", self.door, self.ports, static)
+            self._add("nginx", [program, "-e", "stderr", "-c", str(conf)]).start()
         celery = [sys.executable, "-m", "celery", "--app", "config"]
         for number in range(self.celery):
             name = f"worker{number}"
@@ -153,7 +209,7 @@ class City:
     def wait(self, patience: float = serve.PATIENCE) -> None:
         """Wait until every server says that it is well. Raises TimeoutError."""
         until = time.monotonic() + patience
-        for port in self.ports:
+        for port in (*self.ports, self.door):
             while not serve.answers("127.0.0.1", port):
                 if time.monotonic() > until:
                     raise TimeoutError(f"the server on port {port} is not well; see {self.logs}")
@@ -188,9 +244,10 @@ class City:
 
     def end(self) -> None:
         """Stop everything."""
-        for name in sorted(self.parts, key=lambda name: name == "redis"):
+        for name in sorted(self.parts, key=lambda name: name in {"redis", "store"}):
             self.parts[name].end()
-        self.postgres.cleanup()
+        if hasattr(self, "postgres"):
+            self.postgres.cleanup()
 
 
 def say(text: str) -> None:
@@ -206,19 +263,32 @@ def main() -> int:
     parser.add_argument("--clocks", type=int, default=0)
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--home", type=Path, default=ROOT / "var" / "city")
+    parser.add_argument("--files", action="store_true", help="files in the folder, not in a bucket")
+    parser.add_argument("--no-nginx", action="store_true", help="servers alone, from --port on")
     options = parser.parse_args()
+    home = options.home.resolve()
+    mark = home / "ends-with-its-bucket"
+    if mark.exists():
+        shutil.rmtree(home)
     city = City(
-        options.home.resolve(),
+        home,
         options.workers,
         options.clocks,
         options.port,
         options.celery,
-        {"SANWEN_DEMO": "1"},
+        s3=not options.files,
+        nginx=not options.no_nginx,
+        more={"SANWEN_DEMO": "1"},
     )
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
+        if city.s3 and not (city.home / "postgres").exists():
+            mark.touch()
+        elif city.s3:
+            say(f"{home} is a city that keeps its files: start it with --files, or name another")
+            return 1
         say("starting PostgreSQL and Redis")
         city.stores()
         for command in (["migrate", "--verbosity", "0"], ["load_demo"]):
@@ -226,7 +296,8 @@ def main() -> int:
             subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, check=True)
         city.open()
         city.wait()
-        say("Sanwen runs on " + ", ".join(f"http://127.0.0.1:{port}/" for port in city.ports))
+        doors = [city.door] if city.nginx else city.ports
+        say("Sanwen runs on " + ", ".join(f"http://127.0.0.1:{port}/" for port in doors))
         city.watch(stop)
     finally:
         city.end()

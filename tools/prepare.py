@@ -33,6 +33,8 @@ FONT_PACKAGES = ["fontconfig", "fonts-noto-cjk"]
 # The tests read papers with other programs than those that wrote them, and walk in a browser.
 PDF_READERS = {"pdftotext": "poppler-utils", "qpdf": "qpdf"}
 BROWSER = "chromium"
+# The web server of a city, and what asks it much; often where only root looks for programs.
+SERVERS = {"nginx": "nginx-light", "wrk": "wrk"}
 # What drives the browser is a Node.js, which loads this.
 DRIVER_LIBRARIES = {"libatomic.so.1": "libatomic1"}
 PDF_TRIAL = "import weasyprint; weasyprint.HTML(string='<p>三问于民').write_pdf()"
@@ -103,6 +105,11 @@ def loads(library: str) -> bool:
     return True
 
 
+def program(name: str) -> str | None:
+    """Where a program of the system is, or None."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+
+
 def has_chinese_face() -> bool:
     """Whether a font for Simplified Chinese is there."""
     if not shutil.which("fc-list"):
@@ -121,6 +128,7 @@ def missing_packages(aim: str) -> list[str]:
     missing += [] if has_chinese_face() else FONT_PACKAGES
     if aim == "dev":
         missing += [package for name, package in PDF_READERS.items() if not shutil.which(name)]
+        missing += [package for name, package in SERVERS.items() if not program(name)]
         missing += [] if chromium() else [BROWSER]
         missing += [package for name, package in DRIVER_LIBRARIES.items() if not loads(name)]
     return missing
@@ -221,6 +229,8 @@ def check_test_programs() -> None:
     absent = [name for name in PDF_READERS if not shutil.which(name)]
     if absent:
         stop(f"the tests need {' and '.join(absent)}.")
+    if not program("nginx"):
+        stop("the tests of a city need nginx. Debian: sudo apt-get install -y nginx-light")
     if not works(str(VENV / "bin" / "playwright"), "--version"):
         stop("what drives the browser does not start: .venv/bin/playwright --version says why.")
     if not chromium():

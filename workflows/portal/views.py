@@ -30,6 +30,7 @@ from ..models.record import Attachment, Record
 from ..steps.base import Step, look_at
 from . import chart, places, plain, readers, words
 from .downloads import Download
+from .origin import from_our_pages
 from .viewer import Viewer
 
 PER_PAGE = 20
@@ -320,6 +321,7 @@ def handed_out(attachment: Attachment) -> HttpResponseBase:
     return response
 
 
+@from_our_pages
 @require_POST
 def text_size(request: HttpRequest) -> HttpResponse:
     """Large or normal text, kept in a cookie; works without JavaScript."""
