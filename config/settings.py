@@ -339,6 +339,8 @@ SANWEN_PUSH_HOSTS = env.list(
         ".notify.windows.com",
     ],
 )
+# Programs that hear of news are called at public addresses only, but for these within the network.
+SANWEN_HOOK_INSIDE = env.list("SANWEN_HOOK_INSIDE", default=[])
 # Messages a minute, of all workers together; robots refuse more than twenty.
 SANWEN_NEWS_RATES = {
     "email": env.int("SANWEN_EMAIL_RATE", default=300),

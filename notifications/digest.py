@@ -32,6 +32,7 @@ class Line:
     title: str
     text: str
     url: str
+    record: Record | None = None
 
 
 @dataclass(slots=True)
@@ -111,7 +112,7 @@ def _line(case: Case, record: Record) -> Line:
     if len(text) > LINES_LONGEST:
         text = text[:LINES_LONGEST].rstrip() + "…"
     url = _absolute(f"{case.get_absolute_url()}records/{record.seq}/")
-    return Line(record.at, title, text, url)
+    return Line(record.at, title, text, url, record)
 
 
 def _absolute(path: str) -> str:

@@ -24,6 +24,7 @@ from workflows.steps.base import Step
 
 from . import live, what
 from .models import (
+    HOOK,
     OWN,
     PAGE,
     SENT,
@@ -281,7 +282,8 @@ def _write(
                 row = Delivery(
                     channel=channel, news=news, gateway=PAGE, why=why, state=SENT, sent_at=now
                 )
-            row.due = now if channel.kind == PAGE else due(channel.reader, news.at, urgent=urgent)
+            at_once = channel.kind in (PAGE, HOOK)
+            row.due = now if at_once else due(channel.reader, news.at, urgent=urgent)
             rows.append(row)
         Delivery.objects.bulk_create(rows, batch_size=PIECE, ignore_conflicts=True)
     news.stage, news.after = stage, after

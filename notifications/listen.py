@@ -13,7 +13,7 @@ from workflows.models import Case, Record
 from workflows.records.erasure import erasing
 
 from . import live, what
-from .models import Channel, Delivery, News, Reader, Subscription
+from .models import Channel, Delivery, Hook, News, Reader, Subscription
 
 
 @receiver(acting)
@@ -48,5 +48,7 @@ def forget(sender: Any, *, subject: Subject, at: dt.datetime, **_more: Any) -> d
         "channels": Channel.objects.filter(**theirs).exclude(address="").count(),
         "deliveries": Delivery.objects.filter(channel__reader__user__in=subject.users).count(),
     }
+    programs = Hook.objects.filter(account__in=subject.users)
+    Reader.objects.filter(pk__in=list(programs.values_list("channel__reader", flat=True))).delete()
     Reader.objects.filter(user__in=subject.users).delete()
     return counts

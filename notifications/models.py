@@ -20,6 +20,7 @@ from workflows.models import Case, Community, Record, StepRun
 
 QUEUED, SENT, FAILED, GIVEN_UP = "queued", "sent", "failed", "given_up"
 PAGE, EMAIL, SMS, PUSH, ROBOT, HAND = "page", "email", "sms", "push", "robot", "hand"
+HOOK = "hook"
 
 
 def _secret() -> str:
@@ -119,6 +120,7 @@ class Channel(models.Model):
         (PUSH, _("浏览器通知")),
         (ROBOT, _("群机器人")),
         (HAND, _("人工推送")),
+        (HOOK, _("程序推送")),
     ]
 
     reader = models.ForeignKey(Reader, on_delete=models.CASCADE, related_name="channels")
@@ -152,6 +154,28 @@ class Channel(models.Model):
 
     def __str__(self) -> str:
         return f"channel {self.pk}"
+
+
+class Hook(models.Model):
+    """An address of a program that hears of public news (程序推送), signed by Standard Webhooks.
+
+    Its channel has a reader of its own, which is no person: it hears what everybody may. `account`
+    looks after it. Its secrets are worked out from the installation's (`hooks.secret_of`) and kept
+    nowhere: `serial` numbers the one in force, the one before counts as well until `old_until`.
+    """
+
+    channel = models.OneToOneField(Channel, on_delete=models.CASCADE, related_name="hook")
+    account = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
+    )
+    serial = models.PositiveIntegerField(default=1)
+    old_until = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+
+    def __str__(self) -> str:
+        return f"hook {self.pk}"
 
 
 class Gateway(models.Model):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import outlets, views
+from . import hooks, outlets, views
 
 app_name = "news"
 urlpatterns = [
@@ -19,5 +19,6 @@ urlpatterns = [
     path("news/why/<int:pk>/", views.why, name="why"),
     path("news/why/<str:secret>/<int:pk>/", views.why_by_secret, name="why_by_secret"),
     path("news/leave/<str:secret>/", views.leave, name="leave"),
+    path("news/hooks/", hooks.page, name="hooks"),
     path("news/queue/", outlets.queue, name="queue"),
 ]

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from django.db import InterfaceError, OperationalError, close_old_connections
 
 from . import fanout, sending
+from .models import HOOK
 
 log = logging.getLogger("sanwen.news")
 
@@ -28,11 +29,16 @@ def run_forever(stop: threading.Event, pause: float = 2.0) -> None:
     busy: dict[str, Future] = {}
     tidied = time.monotonic()
     # Daemons are joined at exit by the pool; a send has its timeout.
-    with ThreadPoolExecutor(max_workers=12, thread_name_prefix="news") as pool:
+    with (
+        ThreadPoolExecutor(max_workers=12, thread_name_prefix="news") as pool,
+        # Anybody's programs may be slow: they wait for each other, and nobody waits for them.
+        ThreadPoolExecutor(max_workers=4, thread_name_prefix="hooks") as hooks,
+    ):
 
         def begin(name: str, work, *given) -> None:
             if name not in busy or busy[name].done():
-                busy[name] = pool.submit(_quietly, work, *given)
+                for_programs = name.startswith(f"gateway {HOOK}")
+                busy[name] = (hooks if for_programs else pool).submit(_quietly, work, *given)
 
         while not stop.wait(pause):
             begin("spread", fanout.run_waiting)

@@ -97,7 +97,7 @@ RULES: dict[str, Rule] = {
     "i18n/setlang/": only(*ROLES, everywhere=True, method="post"),
     "log/cosignatures": only(*ROLES, everywhere=True, method="post"),
     **dict.fromkeys(("my/", "my/terms.ics", "my/claim/", "my/tokens/", "inbox/"), SIGNED_IN),
-    **dict.fromkeys(("news/", "news/settings/"), SIGNED_IN),
+    **dict.fromkeys(("news/", "news/settings/", "news/hooks/"), SIGNED_IN),
     **dict.fromkeys(
         ("news/read/", "news/settings/times/", "news/settings/stop/", "news/channels/add/",
          "news/channels/push/"),

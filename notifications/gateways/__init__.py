@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from django.utils.module_loading import import_string
 
-from ..models import EMAIL, PUSH, ROBOT, SMS
+from ..models import EMAIL, HOOK, PUSH, ROBOT, SMS
 
 if TYPE_CHECKING:
     from ..digest import Message
@@ -46,6 +46,7 @@ WAYS = {
     SMS: "notifications.gateways.robots.send_sms",
     ROBOT: "notifications.gateways.robots.send_robot",
     PUSH: "notifications.gateways.push.send",
+    HOOK: "notifications.gateways.hooks.send",
 }
 
 

@@ -342,17 +342,20 @@ def test_scopes_of_staff_count_for_nothing_without_a_second_factor(
     Program(place.committee, *STAFF).get("/me/inbox")
 
 
-def test_tokens_look_like_tokens_and_are_counted_by_themselves(place: Place, settings: Any) -> None:
+def test_tokens_look_like_tokens_and_are_counted_by_themselves(
+    place: Place, settings: Any, monkeypatch: Any
+) -> None:
     made = {tokens.drawn() for _ in range(50)}
     assert len(made) == 50
     assert all(tokens.well_formed(token) for token in made)
     one = made.pop()
     assert not tokens.well_formed(one[:-1] + ("a" if one[-1] != "a" else "b"))
     settings.RATELIMIT_ENABLE = True
+    monkeypatch.setattr(tokens.OFTEN, "rate", "5/m")
     first, second = Program(place.others[0], *RESIDENT), Program(place.others[1], *RESIDENT)
     with clock.at(clock.now()):
         codes = [
-            first.client.get("/api/v1/me", headers=first.headers()).status_code for _ in range(250)
+            first.client.get("/api/v1/me", headers=first.headers()).status_code for _ in range(12)
         ]
     assert {*codes} == {200, 429}
     second.get("/me")

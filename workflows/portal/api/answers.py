@@ -142,6 +142,7 @@ class Described(NinjaAPI):
     """What is sent to operations that read their bodies themselves."""
 
 
+PUBLIC = Limited("api", "600/m")
 api = Described(
     title="三问 Sanwen",
     version="1",
@@ -157,7 +158,7 @@ api = Described(
     ),
     urls_namespace="api",
     docs_url=None,
-    throttle=Limited("api", "600/m"),
+    throttle=PUBLIC,
 )
 
 

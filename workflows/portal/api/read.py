@@ -292,10 +292,11 @@ def _records(case: cases_of.Case, rows: Iterable[RecordRow]) -> list[Row]:
     keys = [record.pk for record in found]
     for file in Attachment.objects.filter(record__in=keys, public=True).order_by("pk"):
         files[file.record_id].append(_file(file))
-    return [_record(case, record, files[record.pk]) for record in found]
+    return [record_row(case, record, files[record.pk]) for record in found]
 
 
-def _record(case: cases_of.Case, record: RecordRow, files: list[Row]) -> Row:
+def record_row(case: cases_of.Case, record: RecordRow, files: list[Row]) -> Row:
+    """A record as the API shows it: what is public of it now; its words are loaded."""
     content = record.content
     party = content["party"]
     return {
