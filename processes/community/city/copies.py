@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import Model
 from django.utils import timezone
@@ -119,29 +119,30 @@ class Filler:
     def _simple(self, copy: Copy, drawn: Drawn, salts: list[bytes], values: list[str]) -> None:
         moments = [at + copy.later for at in self.pattern.moments]
         for number, blank in self.plan:
-            kind, what = blank[0], blank[1] if len(blank) > 1 else None
+            kind, more = blank[0], cast("tuple[Any, ...]", blank[1:])
+            what: Any = more[0] if more else None
             match kind:
                 case "pk":
-                    values[number] = str(copy.first[what] + blank[2])  # type: ignore[index,operator]
+                    values[number] = str(copy.first[what] + more[1])
                 case "community":
                     values[number] = str(copy.place.community)
                 case "place":
                     values[number] = copy.place.name
                 case "person":
-                    values[number] = str(copy.place.people[what])  # type: ignore[index]
+                    values[number] = str(copy.place.people[what])
                 case "key":
-                    values[number] = str(copy.place.keys[what, blank[2]])  # type: ignore[index]
+                    values[number] = str(copy.place.keys[what, more[1]])
                 case "number":
-                    values[number] = copy.numbers[what]  # type: ignore[index]
+                    values[number] = copy.numbers[what]
                 case "salt":
-                    values[number] = salts[what].hex()  # type: ignore[index]
+                    values[number] = salts[what].hex()
                 case "at":
-                    values[number] = moment(moments[what])  # type: ignore[index]
+                    values[number] = moment(moments[what])
                 case "stamp":
-                    local = timezone.localtime(moments[what])  # type: ignore[index]
+                    local = timezone.localtime(moments[what])
                     values[number] = local.isoformat(timespec="seconds")
                 case "alias":
-                    values[number] = drawn.alias(what)  # type: ignore[arg-type]
+                    values[number] = drawn.alias(what)
                 case "token" | "uuid" | "bytes" | "drawn":
                     values[number] = drawn.other(blank)
 

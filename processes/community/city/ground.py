@@ -78,6 +78,7 @@ class Homes:
     def __init__(self, place: Community) -> None:
         self.blanks = Blanks()
         self.keys = {model: _keys(model, place) for model in LIVES}
+        order: dict[type[Model], dict[int, int]]
         order = {model: {pk: n for n, pk in enumerate(keys)} for model, keys in self.keys.items()}
         self.rows: dict[type[Model], list[Line]] = {}
         for model in LIVES:
@@ -208,7 +209,9 @@ def settle_homes(
     for number in range(count):
         street = streets[number % len(streets)]
         accounts = residents * (number + 1) // count - residents * number // count
-        first = {model: keys.take(model, len(homes.keys[model])) for model in LIVES}
+        first: dict[type[Model], int] = {
+            model: keys.take(model, len(homes.keys[model])) for model in LIVES
+        }
         first[HouseholdMember] = keys.take(HouseholdMember, accounts)
         name = f"{street.name}{number // len(streets) + 1}区"
         here, people = keys.take(Community, 1), keys.take(Person, accounts)

@@ -25,7 +25,7 @@ from workflows.models import Case, Community, NumberSeries, Record
 from workflows.records import log
 
 from .. import demo
-from ..models import HouseholdMember
+from ..models import Household, HouseholdMember
 from . import ground, patterns, store
 from .copies import Copy, Drawn, Filler, Place
 
@@ -228,7 +228,7 @@ def _speakers(community: Community, homes: ground.Homes) -> dict[int, int]:
     rows = HouseholdMember.objects.filter(
         household__unit__stairwell__building__estate__community=community
     )
-    places = homes.order[ground.Household]
+    places = homes.order[Household]
     return {row.person_id: places[row.household_id] for row in rows}
 
 

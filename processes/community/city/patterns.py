@@ -197,7 +197,9 @@ class Reader:
         fresh = {model: set(rows) for model, rows in self.found.items()}
         while fresh:
             more: dict[type[Model], set[Any]] = defaultdict(set)
-            for model, fields in [*hanging.items(), (Case, [Case._meta.get_field("parent")])]:
+            linked: list[tuple[type[Model], Any]] = [*hanging.items()]
+            linked.append((Case, [Case._meta.get_field("parent")]))
+            for model, fields in linked:
                 held = self.found.setdefault(model, {})
                 for by in fields:
                     keys = fresh.get(by.related_model)
@@ -301,7 +303,8 @@ class Reader:
         for n, (_pk, alias) in enumerate(sorted(self.found.get(Alias, {}).items())):
             assert isinstance(alias, Alias)
             aliases[alias.case_id][alias.name] = n
-        traced = {row.record_id for row in self.found.get(Trace, {}).values()}
+        traces: dict[int, Any] = self.found.get(Trace, {})
+        traced = {row.record_id for row in traces.values()}
         places = self.order[Record]
         before: dict[int, Record] = {}
         for record in sorted(records, key=lambda row: (row.case_id, row.seq)):
@@ -413,9 +416,9 @@ class Reader:
             if name == "salt":
                 return ["\\\\x", ("salt", case)]
             if name == "head" and value is not None:
+                records: dict[int, Any] = self.found[Record]
                 last = max(
-                    (r for r in self.found[Record].values() if r.case_id == row.pk),
-                    key=lambda r: r.seq,
+                    (r for r in records.values() if r.case_id == row.pk), key=lambda r: r.seq
                 )
                 return ["\\\\x", ("leaf", self.order[Record][last.pk])]
         elif name == "fingerprint":
@@ -431,7 +434,7 @@ class Reader:
             case = self.pattern.cases[self.of_case[row.case_id]]
             texts = [getattr(row, name) for name in names]
             if fingerprint(case, *texts) == value:
-                blank = ("print", type(row), row.pk)
+                blank: Any = ("print", type(row), row.pk)
                 lines = [
                     self.pattern.blanks.line([_unescaped(p) for p in self._words(text)])
                     for text in texts

@@ -17,7 +17,9 @@ def write(model: type[Model], lines: Iterable[str]) -> None:
     """Write rows, given in the text format of COPY with every column of the model in order."""
     quote = connection.ops.quote_name
     table = quote(model._meta.db_table)
-    columns = ", ".join(quote(field.column) for field in model._meta.concrete_fields)
+    columns = ", ".join(
+        quote(field.column) for field in model._meta.concrete_fields if field.column
+    )
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
