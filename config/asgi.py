@@ -12,8 +12,8 @@ from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E40
 from django.urls import path  # noqa: E402
 
 from config.together import Together  # noqa: E402
-from notifications.live import Live  # noqa: E402
+from notifications.live import live  # noqa: E402
 from workflows.portal.fast import LogFirst  # noqa: E402
 
-live = AllowedHostsOriginValidator(URLRouter([path("live/", Live.as_asgi())]))
-application = ProtocolTypeRouter({"http": LogFirst(Together(site)), "websocket": live})
+sockets = AllowedHostsOriginValidator(URLRouter([path("live/", live)]))
+application = ProtocolTypeRouter({"http": LogFirst(Together(site)), "websocket": sockets})

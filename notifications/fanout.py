@@ -271,9 +271,9 @@ def _write(
         wanted -= set(off.values_list("reader", flat=True))
         channels = Channel.objects.filter(
             reader__in=wanted, verified_at__isnull=False, closed_at__isnull=True
-        )
+        ).select_related("reader")
         rows, urgent = [], ends is not None
-        for channel in channels.select_related("reader"):
+        for channel in channels:
             if channel.only_ending and not urgent:
                 continue
             why = reasons[channel.reader_id]
@@ -287,12 +287,15 @@ def _write(
             rows.append(row)
         Delivery.objects.bulk_create(rows, batch_size=PIECE, ignore_conflicts=True)
     news.stage, news.after = stage, after
+    shown = {channel.reader.user_id for channel in channels if channel.kind == PAGE}
+    live.hint(*(live.of_account(user) for user in shown if user is not None))
+    if any(row.gateway != PAGE for row in rows):
+        live.hint(live.QUEUE)
 
 
 def _done(news: News) -> None:
     mine = News.objects.filter(pk=news.pk, holder=news.holder)
     mine.update(spread_at=clock.now(), lease=None, holder="")
-    live.hint(live.NEWS)
 
 
 def due(reader: Reader, at: dt.datetime, *, urgent: bool) -> dt.datetime:

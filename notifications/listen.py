@@ -32,9 +32,9 @@ def keep(sender: Any, *, case: Case, record: Record, moved: bool, **_more: Any) 
 
 
 @receiver(acted)
-def hint(sender: Any, *, number: str, **_more: Any) -> None:
-    """Pages of the case that are looked at ask again."""
-    live.hint(live.group_of(number))
+def hint(sender: Any, *, number: str, community_id: int, **_more: Any) -> None:
+    """Pages of the case, and lists of tasks where it is held, ask again."""
+    live.hint(live.of_case(number), live.of_work(community_id))
 
 
 @receiver(erasing)

@@ -21,12 +21,9 @@ from workflows import clock
 from workflows.models import Community
 from workflows.parties import directory
 
-from . import digest, following, sending
+from . import digest, following, live, sending
 from .gateways import robots
 from .models import HAND, ROBOT, Channel, Delivery, Reader
-
-KEEPERS = ("office", "residents_committee")
-"""Roles that keep the outlets of a place."""
 
 
 class OutletForm(forms.Form):
@@ -83,7 +80,7 @@ class OutletForm(forms.Form):
 def _kept(user: Any) -> list[int]:
     """Places whose outlets the account keeps."""
     parties = directory().parties_everywhere(user, clock.now())
-    return [pk for pk, held in parties.items() if any(p.role in KEEPERS for p in held)]
+    return [pk for pk, held in parties.items() if any(p.role in live.KEEPERS for p in held)]
 
 
 @login_required
@@ -154,6 +151,7 @@ def pushed(channel: Channel, upto: str) -> int:
             row.batch = f"hand{now.timestamp():.0f}"
             row.succeed(now)
         Delivery.objects.bulk_update(rows, ["state", "sent_at", "fault", "batch"])
+    live.hint(live.QUEUE)  # the other keepers' pages
     return len(rows)
 
 

@@ -19,7 +19,7 @@ from django.db.models import Count, F, Max, Min, Q
 
 from workflows import clock
 
-from . import digest, gateways
+from . import digest, gateways, live
 from .fanout import out_of_quiet
 from .models import FAILED, HAND, PAGE, QUEUED, SENT, Channel, Delivery, Gateway
 
@@ -200,6 +200,8 @@ def _settle(
             move(row)
         fields = ["state", "sent_at", "fault", "due", "tries", "batch"]
         Delivery.objects.bulk_update(rows, fields, batch_size=MOST)
+    user = channel.reader.user_id
+    live.hint(live.QUEUE, *([live.of_account(user)] if user is not None else []))
 
 
 def _again(row: Delivery, fault: str, now: dt.datetime) -> None:

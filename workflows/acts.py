@@ -41,7 +41,8 @@ acting = Signal()
 with the act or not at all; if it raises, the act has not happened."""
 
 acted = Signal()
-"""Sent after commit, once an act: `case_id`, `number`, `record_id`, `step`, `act`, `moved`."""
+"""Sent after commit, once an act: `case_id`, `number`, `community_id`, `record_id`, `step`, `act`,
+`moved`."""
 
 CASE = "case"
 """The step name of acts on the case as a whole: suspension, correction, a late opinion."""
@@ -520,6 +521,7 @@ def announce(case: Case, record: Record, *, moved: bool) -> None:
             sender=Case,
             case_id=case.pk,
             number=case.number,
+            community_id=case.community_id,
             record_id=record.pk,
             step=record.step,
             act=record.act,

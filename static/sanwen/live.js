@@ -5,7 +5,6 @@
   // Only an ASGI server has sockets.
   const sockets = "sockets" in (document.currentScript?.dataset ?? {});
   if (!document.querySelector("[data-live]")) return;
-  const number = document.querySelector("[data-live-case]")?.dataset.liveCase;
   let open = false, waiting = null, wait = 1000;
   const busy = (part) => part.contains(document.activeElement) || part.querySelector("details[open]");
   const refresh = async () => {
@@ -22,15 +21,19 @@
       }
     }
   };
-  // Not all at once: thousands may hear of the same act.
-  const soon = () => { waiting ??= setTimeout(refresh, Math.random() * 1500); };
+  // Not all at once: thousands may hear of the same act. The hint says over how long they spread.
+  const soon = (over = 1500) => { waiting ??= setTimeout(refresh, Math.random() * over); };
   const query = new URLSearchParams();
+  const number = document.querySelector("[data-live-case]")?.dataset.liveCase;
   if (number) query.set("case", number);
   if (document.getElementById("unread")) query.set("messages", "1");
+  for (const more of ["work", "queue"]) {
+    if (document.querySelector(`[data-live-${more}]`)) query.set(more, "1");
+  }
   const connect = () => {
     const socket = new WebSocket(`${location.protocol.replace("http", "ws")}//${location.host}/live/?${query}`);
-    socket.onopen = () => { open = true; wait = 1000; };
-    socket.onmessage = soon;
+    socket.onopen = () => { open = true; wait = 1000; soon(); };
+    socket.onmessage = (said) => soon(Number(String(said.data).split(" ")[1]) || undefined);
     socket.onclose = () => {
       open = false;
       setTimeout(connect, wait + Math.random() * 1000);
