@@ -11,6 +11,7 @@ line comes in, with no site, no Redis and no act.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import resource
 import socket
@@ -174,8 +175,10 @@ def main() -> None:
     case = acts.open_case(Plans, estate, OFFICE, title="甲")
     env = {**os.environ, "SANWEN_DATABASE": database_address()}
 
+    numbers = itertools.count(1)
+
     def act() -> None:
-        text = {"seq": 0, "text": f"更正{time.time_ns()}"}
+        text = {"seq": 0, "text": f"更正{next(numbers)}"}
         acts.perform(case, acts.CASE, "record.corrected", OFFICE, text)
 
     def ask() -> None:

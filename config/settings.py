@@ -142,16 +142,9 @@ else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- Redis switches the live layer, the cache and the queue to their city forms
+# --- Redis switches live updates, the cache and the queue to their city forms
 REDIS = env("SANWEN_REDIS", default="")
 if REDIS:
-    # Publish and subscribe: one connection a process, however many sockets it holds.
-    CHANNEL_LAYERS = {
-        "default": {
-            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-            "CONFIG": {"hosts": [REDIS]},
-        }
-    }
     # A Redis that does not answer must keep nobody from acting in time: without it nothing is
     # cached and limits do not count; codes stay unguessable, and limits by address are the web
     # server's as well.
@@ -168,7 +161,6 @@ if REDIS:
     }
     RATELIMIT_FAIL_OPEN = True
 else:
-    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     # Rate limits count in the cache, so that several processes of one machine must share it.
     CACHES = {
         "default": {

@@ -9,22 +9,26 @@ and hands it to those that look at what it is about.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import random
 import re
 import threading
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import cache
 from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qs
 from weakref import WeakKeyDictionary
 
-from asgiref.sync import async_to_sync
+import redis
+import redis.asyncio
 from channels.db import database_sync_to_async
-from channels.layers import InMemoryChannelLayer, get_channel_layer
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.http import HttpRequest, parse_cookie
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from workflows import clock
 from workflows.parties import directory
@@ -36,8 +40,6 @@ Send = Callable[[Message], Awaitable[None]]
 
 _NUMBER = re.compile(r"[A-Z]{1,10}-[0-9]{4}-[0-9]{1,8}")
 
-GROUP = "live"
-"""The one group of the channel layer; every process that holds sockets is in it."""
 QUEUE = "queue"
 """What outlets and gateways wait for, for those who keep an outlet."""
 KEEPERS = ("office", "residents_committee")
@@ -50,9 +52,11 @@ PAGES = 50
 SPREAD = 1.5, 60.0
 """Seconds over which they ask, at least and at most."""
 PATIENCE = 1.0
-"""Seconds that an act waits for Redis to take its hint."""
+"""Seconds that an act waits at most for Redis to take its hint."""
 JOINING = 5.0
 """Seconds that a new socket waits for the process to hear hints."""
+TRY_LATER = 1013
+"""Why a socket is closed that this process cannot serve now (RFC 6455's registry)."""
 AT_ONCE = 250
 """Sockets that are told before other work of the process has its turn."""
 
@@ -77,22 +81,33 @@ def of_account(user: int) -> str:
 
 def hint(*topics: str) -> None:
     """Say that these have changed. Hints are a comfort: what goes wrong is logged, not raised."""
-    layer = get_channel_layer()
-    if layer is None or not topics:
+    if not topics:
         return
-    if isinstance(layer, InMemoryChannelLayer):  # one process, and perhaps another thread of it
+    if not settings.REDIS:  # one process, and perhaps another thread of it
         for hub in list(_hubs.values()):
             hub.tell_soon(topics)
         return
     try:
-        async_to_sync(_publish)(layer, {"type": "hint", "topics": list(topics)})
-    except Exception as error:
+        _publisher(settings.REDIS).publish(_station(settings.REDIS), json.dumps(topics))
+    except redis.RedisError as error:
         log.warning("no hint: %s", type(error).__name__)
 
 
-async def _publish(layer: Any, message: dict[str, Any]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        await layer.group_send(GROUP, message)
+@cache
+def _publisher(address: str) -> redis.Redis:
+    """Connections of this process, kept for the next hint."""
+    return redis.Redis.from_url(
+        address,
+        socket_timeout=PATIENCE,
+        socket_connect_timeout=PATIENCE,
+        retry=Retry(NoBackoff(), 1),  # a kept connection may have been cut meanwhile
+    )
+
+
+def _station(address: str) -> str:
+    """Where hints are published: Redis keeps databases apart, but not what is said in them."""
+    number = redis.connection.parse_url(address).get("db", 0)
+    return f"sanwen.live.{number}"
 
 
 # --- who hears it -------------------------------------------------------------------------------
@@ -125,30 +140,42 @@ class Hub:
         self.resting: dict[str, bool] = {}
         self.tasks: set[asyncio.Task[None]] = set()
         self.joined = asyncio.Event()
-        layer = get_channel_layer()
-        if layer is None or isinstance(layer, InMemoryChannelLayer):
-            self.joined.set()
+        if settings.REDIS:
+            self._begin(self._listen())
         else:
-            self._begin(self._listen(layer))
+            self.joined.set()
 
     def _begin(self, work: Any) -> None:
         task = self.loop.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    async def _listen(self, layer: Any) -> None:
-        """Hear what any process says, by one subscription."""
+    async def _listen(self) -> None:
+        """Hear what any process says, by one subscription. Where none comes about, sockets are
+        closed, so that their pages know it and ask by themselves."""
         while True:
             try:
-                here = await layer.new_channel()
-                await layer.group_add(GROUP, here)
-                self.joined.set()
-                while True:
-                    self.tell((await layer.receive(here))["topics"])
-            except Exception as error:
-                self.joined.clear()
+                async with (
+                    redis.asyncio.Redis.from_url(settings.REDIS, socket_keepalive=True) as server,
+                    server.pubsub() as heard,
+                ):
+                    await heard.subscribe(_station(settings.REDIS))
+                    me = asyncio.current_task()
+                    if me is not None and me.cancelling():
+                        # redis-py forgets a cancel that comes while it connects; a worker that is
+                        # told to end would wait for us for ever.
+                        raise asyncio.CancelledError
+                    async for message in heard.listen():
+                        if message["type"] == "subscribe":
+                            self.joined.set()
+                        else:
+                            self.tell(json.loads(message["data"]))
+            except (redis.RedisError, OSError, ValueError) as error:
                 log.warning("no hints are heard: %s", type(error).__name__)
-                await asyncio.sleep(1 + random.random())  # noqa: S311
+            self.joined.clear()
+            for socket in {each for there in self.sockets.values() for each in there}:
+                self._begin(socket.tell({"type": "websocket.close", "code": TRY_LATER}))
+            await asyncio.sleep(1 + random.random())  # noqa: S311
 
     def add(self, socket: Socket) -> None:
         """From now on it is told."""

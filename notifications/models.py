@@ -282,6 +282,7 @@ class Delivery(models.Model):
             models.Index(
                 fields=["channel"], condition=Q(read_at__isnull=True), name="delivery_unread"
             ),
+            models.Index(fields=["gateway"], condition=Q(state=GIVEN_UP), name="delivery_given_up"),
         ]
 
     def __str__(self) -> str:

@@ -5,7 +5,7 @@
   // Only an ASGI server has sockets.
   const sockets = "sockets" in (document.currentScript?.dataset ?? {});
   if (!document.querySelector("[data-live]")) return;
-  let open = false, waiting = null, wait = 1000;
+  let open = false, lost = false, waiting = null, wait = 1000;
   const busy = (part) => part.contains(document.activeElement) || part.querySelector("details[open]");
   const refresh = async () => {
     waiting = null;
@@ -22,7 +22,8 @@
     }
   };
   // Not all at once: thousands may hear of the same act. The hint says over how long they spread.
-  const soon = (over = 1500) => { waiting ??= setTimeout(refresh, Math.random() * over); };
+  // Not at once: a web server may keep a page until its second has ended.
+  const soon = (over = 1500) => { waiting ??= setTimeout(refresh, 1000 + Math.random() * over); };
   const query = new URLSearchParams();
   const number = document.querySelector("[data-live-case]")?.dataset.liveCase;
   if (number) query.set("case", number);
@@ -32,10 +33,15 @@
   }
   const connect = () => {
     const socket = new WebSocket(`${location.protocol.replace("http", "ws")}//${location.host}/live/?${query}`);
-    socket.onopen = () => { open = true; wait = 1000; soon(); };
+    socket.onopen = () => {
+      open = true;
+      wait = 1000;
+      if (lost) soon(10000); // what was said meanwhile was not heard
+    };
     socket.onmessage = (said) => soon(Number(String(said.data).split(" ")[1]) || undefined);
     socket.onclose = () => {
       open = false;
+      lost = true;
       setTimeout(connect, wait + Math.random() * 1000);
       wait = Math.min(wait * 2, 60000);
     };

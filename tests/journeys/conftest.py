@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import uvicorn
 from django.conf import settings
 from django.test import Client
 
@@ -134,3 +137,27 @@ def _faults(response: Any) -> str:
 def clerk() -> Callable[[Person], Clerk]:
     """Makes clerks."""
     return Clerk
+
+
+@pytest.fixture
+def sockets(live_server: Any) -> Iterator[str]:
+    """The site on a server that has sockets, as in `make demo`; the live server only serves its
+    database."""
+    from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+
+    from config import asgi
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        handler = static if scope.get("path", "").startswith("/static/") else asgi.application
+        await handler(scope, receive, send)
+
+    static = ASGIStaticFilesHandler(asgi.site)
+    config = uvicorn.Config(application, port=0, lifespan="off", log_level="warning")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(30)

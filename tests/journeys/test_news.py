@@ -5,12 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import os
 import re
-import threading
-import time
 from pathlib import Path
 
 import pytest
-import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
@@ -145,30 +142,6 @@ def test_staff_see_what_waits_in_an_outlet_and_why_and_push_once_a_day(town, wal
     english.go("/news/queue/")
     english.sees("Channels", "quota")
     resident.errors.clear()
-
-
-@pytest.fixture
-def sockets(live_server):
-    """The site on a server that has sockets, as in `make demo`; the live server only serves its
-    database."""
-    from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
-
-    from config import asgi
-
-    async def application(scope, receive, send):
-        handler = static if scope.get("path", "").startswith("/static/") else asgi.application
-        await handler(scope, receive, send)
-
-    static = ASGIStaticFilesHandler(asgi.site)
-    config = uvicorn.Config(application, port=0, lifespan="off", log_level="warning")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(30)
 
 
 def test_a_case_that_is_looked_at_changes_without_reload(town, browser, sockets):

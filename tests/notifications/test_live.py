@@ -216,3 +216,29 @@ def test_the_more_are_told_the_longer_they_take_to_ask():
     assert live.spread(1) == live.spread(75) == 1.5
     assert live.spread(1000) == 20
     assert live.spread(5000) == 60
+
+
+@pytest.mark.skipif(not site.REDIS, reason="without Redis a process hears itself")
+def test_without_redis_sockets_are_closed_and_acts_go_on(cases, monkeypatch):
+    """So that pages know it and ask by themselves; with Redis back they are told again."""
+
+    async def scene() -> None:
+        one = socket(f"case={cases[0].number}")
+        await connected(one)
+        server = live._publisher(site.REDIS)
+        monkeypatch.setattr(site, "REDIS", "redis://127.0.0.1:1/0")
+        await do(acts.perform, cases[0], "write", "task.done", OFFICE, {"text": "写好了"})
+        hub = live.hub()
+        server.client_kill_filter(_type="pubsub")
+        assert (await one.receive_output(timeout=60))["type"] == "websocket.close"
+        assert not (await socket(f"case={cases[1].number}").connect(timeout=30))[0]
+        monkeypatch.undo()
+        async with asyncio.timeout(60):
+            await hub.joined.wait()
+        again = socket(f"case={cases[0].number}")
+        await connected(again)
+        await do(acts.perform, cases[0], "check_a", "task.done", OFFICE, {"note": "核对"})
+        await hears(again)
+        await gone(again)
+
+    async_to_sync(scene)()

@@ -7,8 +7,9 @@ import logging
 import socket
 
 import pytest
+from django.test import Client
 
-from notifications import fanout, gateways, sending, worker
+from notifications import fanout, figures, gateways, sending, worker
 from notifications.gateways import robots
 from notifications.models import (
     ROBOT,
@@ -310,3 +311,37 @@ def test_an_sms_gateway_is_given_the_number_and_the_short_text(settings, web, re
     assert "甲事" in body["message"]
     assert Delivery.objects.get(channel=channel).state == "sent"
     assert reader_of(ready).channels.count() == 3
+
+
+def test_the_operator_sees_what_waits_failed_and_was_given_up(post, ready, settings):
+    settings.SANWEN_METRICS_TOKEN = "geheim"
+
+    def figure(name: str) -> float:
+        headers = {"Authorization": "Bearer geheim"}
+        text = Client().get("/metrics", headers=headers).content.decode()
+        assert "example.org" not in text
+        [line] = [each for each in text.splitlines() if each.startswith(f"sanwen_{name}{{")]
+        label, _space, value = line.partition(" ")
+        assert label == f'sanwen_{name}{{gateway="email"}}'
+        return float(value)
+
+    later(minutes=10)
+    assert (figure("deliveries_waiting"), figure("deliveries_failing")) == (1, 0)
+    assert figure("deliveries_lag_seconds") == (clock.now() - mail().due).total_seconds() > 0
+    post.answers = ["451 later"] * 20
+    worker.run_once()
+    assert (figure("deliveries_waiting"), figure("deliveries_failing")) == (0, 1)
+    assert figure("deliveries_given_up") == 0
+    while mail().state != "given_up":
+        clock.set_now(mail().due)
+        worker.run_once()
+    assert (figure("deliveries_waiting"), figure("deliveries_failing")) == (0, 0)
+    assert (figure("deliveries_given_up"), figure("gateways_resting")) == (1, 0)
+
+
+def test_the_operator_sees_a_gateway_that_rests(post, ready, settings):
+    settings.EMAIL_PORT = 1
+    for _ in range(sending.BEFORE_REST):
+        worker.run_once()
+    resting = {each.name: each.values for each in figures.waiting(None)}["gateways_resting"]
+    assert resting == {"email": 1}
