@@ -77,7 +77,7 @@ class OutletForm(forms.Form):
         return reader
 
 
-def _kept(user: Any) -> list[int]:
+def kept_places(user: Any) -> list[int]:
     """Places whose outlets the account keeps."""
     parties = directory().parties_everywhere(user, clock.now())
     return [pk for pk, held in parties.items() if any(p.role in live.KEEPERS for p in held)]
@@ -87,7 +87,7 @@ def _kept(user: Any) -> list[int]:
 @never_cache
 def queue(request: HttpRequest) -> HttpResponse:
     """What waits, where and why; outlets are added, pushed by hand and taken away here."""
-    places = _kept(request.user)
+    places = kept_places(request.user)
     if not places:
         raise PermissionDenied
     form = OutletForm(places=places)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import hooks, outlets, views
+from . import audiences, hooks, outlets, views
 
 app_name = "news"
 urlpatterns = [
@@ -21,4 +21,6 @@ urlpatterns = [
     path("news/leave/<str:secret>/", views.leave, name="leave"),
     path("news/hooks/", hooks.page, name="hooks"),
     path("news/queue/", outlets.queue, name="queue"),
+    path("news/audiences/", audiences.listed, name="audiences"),
+    path("news/audiences/<int:pk>/", audiences.one, name="audience"),
 ]

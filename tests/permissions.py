@@ -119,6 +119,7 @@ RULES: dict[str, Rule] = {
     CASE + "forms/": only(*TYPISTS),
     RUN + "type/": only(*TYPISTS, past=True),
     RUN + "check/": only(*TYPISTS, past=True),
+    RUN + "scans/": only(*TYPISTS, past=True),
     RUN + "draw/": only(*TYPISTS, past=True, method="post"),
     "staff/codes/<slug:code>/": only(*TYPISTS),
     "staff/codes/<slug:code>/<int:number>/end/": only(*TYPISTS, past=True, method="post"),
@@ -133,6 +134,8 @@ RULES: dict[str, Rule] = {
     "operate/": only("superuser", everywhere=True),
     "supervision/overdue/": only("committee", *OFFICES, "moderator", "auditor", everywhere=True),
     "news/queue/": only("committee", *OFFICES, everywhere=True),
+    "news/audiences/": only("committee", *OFFICES, everywhere=True),
+    "news/audiences/<int:pk>/": tried("tests/processes/renovation/test_audiences.py"),
     # --- needs a token, a code, or a case of another kind
     "metrics": tried("tests/workflows/test_watch.py"),
     "r/<str:code>/": tried(RECEIPTS, form=True),

@@ -144,6 +144,16 @@ class Contacts:
     supervision: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How many hold some roles: households, those of them that have an account, and accounts of
+    people who serve. Numbers alone; nobody can be told from them."""
+
+    households: int = 0
+    with_account: int = 0
+    serving: int = 0
+
+
 class Directory(Protocol):
     """What the engine asks about people and places. One implementation per deployment."""
 
@@ -182,6 +192,11 @@ class Directory(Protocol):
     ) -> Sequence[int]:
         """Whose accounts hold one of the roles in `community`, by primary key: the first `most`
         beyond `after`, in order. For news that look for the people whom they concern."""
+        ...
+
+    def reach(self, roles: Collection[str], places: Collection[int], at: dt.datetime) -> Reach:
+        """How many hold one of the roles in these communities, by primary key; a constant number of
+        queries."""
         ...
 
     def names(self, keys: Iterable[str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from workflows.counting import RollUnit
 from workflows.models import Community
-from workflows.parties import Contacts, Member, Party
+from workflows.parties import Contacts, Member, Party, Reach
 
 from .masking import mask_name
 from .models import (
@@ -242,6 +242,32 @@ class CommunityDirectory:
             # A union holds each account once.
             found = found.union(members.order_by().values_list("person_id", flat=True))
         return list(found.order_by("person_id")[:most])
+
+    def reach(self, roles: Collection[str], places: Collection[int], at: dt.datetime) -> Reach:
+        """Households of the roll, of `owner` those that somebody owns; and who serves there."""
+        on = _day(at)
+        here = "unit__stairwell__building__estate__community__in"
+        households = with_account = 0
+        if set(roles) & set(RESIDENTS):
+            homes = Unit.objects.filter(
+                stairwell__building__estate__community__in=places, developer_unsold=False
+            )
+            members = HouseholdMember.objects.filter(
+                active(on), person__is_active=True, **{f"household__{here}": places}
+            )
+            if "household" not in roles:
+                homes, members = homes.filter(ownerships__isnull=False), members.filter(owns=True)
+            households = homes.order_by().values("pk").distinct().count()
+            with_account = members.order_by().values("household__unit").distinct().count()
+        served = Role.objects.filter(
+            serving(on),
+            community__in=places,
+            role__in=set(roles) - set(RESIDENTS),
+            person__is_active=True,
+        )
+        return Reach(
+            households, with_account, served.order_by().values("person").distinct().count()
+        )
 
     def names(self, keys: Iterable[str]) -> dict[str, str]:
         """Names of households' owners, as on the roll, and of who speaks for them; of staff.

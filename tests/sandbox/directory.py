@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from workflows.models import Community
-from workflows.parties import Contacts, Member, Party
+from workflows.parties import Contacts, Member, Party, Reach
 
 
 class SandboxDirectory:
@@ -53,6 +53,10 @@ class SandboxDirectory:
         self, roles: Any, community: Any, at: dt.datetime, after: int, most: int
     ) -> Sequence[int]:
         return [pk for pk in sorted(self.holders[community.pk]) if pk > after][:most]
+
+    def reach(self, roles: Any, places: Any, at: dt.datetime) -> Reach:
+        found = {pk for place in places for pk in self.holders[place]}
+        return Reach(len(found), len(found))
 
     def names(self, keys: Iterable[str]) -> dict[str, str]:
         return {key: f"示例{key}" for key in keys}

@@ -150,6 +150,8 @@ class Attachment(models.Model):
     """A file that came with an act: its content is behind `file`, its hash in the record.
 
     `public` files are shown to everybody; the others only to the case's officers and the author.
+    Of a photo that proves a posting, `look` says how it looks (`pictures.look_of`), and `code_seen`
+    whether the sheet's code was read in it: hints for officers.
     """
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -163,6 +165,8 @@ class Attachment(models.Model):
     size = models.PositiveIntegerField()
     sha256 = models.CharField(max_length=64)
     public = models.BooleanField(default=False)
+    look = models.CharField(max_length=64, blank=True)
+    code_seen = models.BooleanField(null=True)
 
     class Meta:
         ordering: ClassVar = ["pk"]

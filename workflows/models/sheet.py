@@ -13,6 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from .case import StepRun
 from .record import Attachment
 
+STANDS = "notice"
+"""The code of the notice that a publicity is about: the one whose posting begins its term."""
+
 
 class Sheet(models.Model):
     """A notice as printed for one place (张贴件). Changes only through `acts.perform`.
@@ -55,3 +58,9 @@ def of_case(case_id: int) -> QuerySet[Sheet]:
     before they were used."""
     kept = Q(withdrawn_at=None) | Q(used_at__isnull=False)
     return Sheet.objects.filter(kept, run__process=case_id)
+
+
+def hashes_of(run: StepRun, notice: str) -> list[tuple[str, bytes]]:
+    """The places of a notice and the digests of the codes on its sheets there."""
+    rows = Sheet.objects.filter(run=run, notice=notice).values_list("place", "hash")
+    return [(place, bytes(digest)) for place, digest in rows]

@@ -65,10 +65,14 @@ def of_case(request: HttpRequest, number: str) -> HttpResponse:
             "url": f"/cases/{case.number}/notices/{run.pk}/{code}",
             "wall": hanging.get((run.pk, code)),
             "prints": bool(viewer.roles.intersection(walls.handlers(run))),
+            "checks": bool(viewer.roles.intersection(walls.checkers(run))),
         }
         for run in shown
         for code, title in notices.listed(run).items()
     ]
+    for row in rows:
+        if row["checks"] and row["wall"]:
+            row["alike"] = _alike(row["wall"])
     prints = any(row["prints"] for row in rows)
     boards = prints and bool(directory().members(walls.PLACES, case.community))
     return render(
@@ -76,6 +80,17 @@ def of_case(request: HttpRequest, number: str) -> HttpResponse:
         "portal/notices.html",
         context(request, "cases", case=case, rows=rows, prints=prints, boards=boards),
     )
+
+
+def _alike(wall: walls.Wall) -> str:
+    """Which photos look almost like another's, in words."""
+    twins = wall.twins
+    pairs = [
+        _("%(a)s和%(b)s") % {"a": label, "b": twins[photo.pk]}
+        for label, photo in wall.rows
+        if photo is not None and photo.pk in twins
+    ]
+    return "、".join(pairs)
 
 
 @require_GET
@@ -94,7 +109,10 @@ def sheets(request: HttpRequest, number: str, run_id: int, code: str) -> HttpRes
     """The same for each place, each with its own code: one PDF, made this once."""
     run = _run(find_case(number), run_id, code)
     party = _handler(request, run)
-    drawn = walls.draw(run, request.POST.getlist("places"))
+    wanted = request.POST.getlist("places")
+    if "bare" in request.POST:
+        wanted = walls.bare(run, code) or [""]  # of none, none
+    drawn = walls.draw(run, wanted)
     payload = {"run": run.pk, "notice": code, "sheets": drawn}
     try:
         acts.perform(run.process, acts.CASE, "sheets.printed", party, payload)

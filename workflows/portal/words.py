@@ -26,6 +26,7 @@ from ..steps.opinion import OUTCOMES, STANCES
 from ..steps.privacy import KEPT_LONG_ENOUGH, KINDS, REASONS
 from ..steps.publicity_rows import DECISIONS, GROUNDS
 from ..steps.selection import PHASES as SELECTION_PHASES
+from ..steps.walls import ON_THE_SPOT
 from ..terms import parse
 
 ENGINE_ACTS: dict[str, Words] = {
@@ -51,6 +52,7 @@ FIELDS: dict[str, Words] = {
     "area": _("面积"),
     "attendance": _("到会人数"),
     "authority": _("权限"),
+    "on_the_spot": _("核查情况"),
     "before": _("原截止日期"),
     "candidates": _("报名人数"),
     "changed": _("改过"),
@@ -240,6 +242,7 @@ VALUES: dict[str, Words] = {
     "special": _("特别事项"),
     **counting.SPECIAL_MATTERS,
     **AUTHORITY,
+    **ON_THE_SPOT,
     **CHOICES,
     **MATTERS,
     **BALLOT_PHASES,

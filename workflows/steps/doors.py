@@ -17,9 +17,10 @@ from ..acts import Act, Refused, Written, form_of
 from ..doors import Kind
 from ..models.case import StepRun
 from ..models.door import DoorForm
-from ..models.record import Trace
+from ..models.record import Attachment, Trace
 from ..parties import Member, Party
-from .base import Step, act, refuse
+from ..uploads import UploadField
+from .base import ActForm, Step, act, refuse
 
 SAMPLE = 10
 """One of so many papers that are typed in is checked."""
@@ -58,6 +59,12 @@ def draw(run: StepRun, kind: Kind, members: Iterable[Member]) -> list[Issued]:
         last = before.aggregate(most=Max("serial"))["most"] or 0
         numbers = list(range(last + 1, last + 1 + len(to)))
     return [Issued(member, number, codes.new()) for member, number in zip(to, numbers, strict=True)]
+
+
+class ScanForm(ActForm):
+    """The pages of one paper."""
+
+    scan = UploadField(label=_("纸质表扫描件"), most=8)
 
 
 class Doors(Step):
@@ -148,15 +155,40 @@ class Doors(Step):
         body = {"of_step": run.name, "form": kind.act, "number": row.serial}
         return Written({**body, "differing": len(differs)})
 
+    @act("scan.attached", title=_("附上纸质表扫描件"), by="paper", form=ScanForm, page=False)
+    def attach_scan(self, doing: Act) -> Written:
+        """The scan of a paper that was typed in, in the name of its household, so that it goes with
+        the household's own data. Which of the numbers it was stands nowhere: some are secret.
+        Payload: `run`, `form`, `serial`."""
+        if doing.party.via != doors.ON_PAPER:
+            raise refuse(_("您的身份不能办理这一操作。"), code="wrong_party")
+        run, kind = self._found(doing)
+        row = typed_in(run, kind.act).filter(
+            serial=doing.payload["serial"], party_key=doing.party.key, role=doing.party.role
+        )
+        if not row.exists():
+            raise refuse(_("这份表还没有录入，请先录入。"), code="early")
+        marks = [file.sha256 for file in doing.files]
+        if Attachment.objects.filter(run=run, field="scan", sha256__in=marks).exists():
+            raise refuse(_("这份扫描件已经附过。"), code="duplicate")
+        for file in doing.files:
+            file.run = run
+        Attachment.objects.bulk_update(doing.files, ["run"])
+        return Written({"of_step": run.name, "form": kind.act})
+
+    @classmethod
+    def _kind(cls, doing: Act) -> tuple[StepRun, Kind]:
+        run, kind = cls._found(doing)
+        if doing.party.role not in getattr(run.flow_task, "by", ()):
+            raise refuse(_("您的身份不能办理这一操作。"), code="wrong_party")
+        return run, kind
+
     @staticmethod
-    def _kind(doing: Act) -> tuple[StepRun, Kind]:
+    def _found(doing: Act) -> tuple[StepRun, Kind]:
         run = StepRun.objects.filter(pk=doing.payload["run"], process=doing.case).first()
         if run is None:
             raise refuse(_("没有找到该环节。"))
         run.process = doing.case
-        step: Any = run.flow_task
-        if doing.party.role not in getattr(step, "by", ()):
-            raise refuse(_("您的身份不能办理这一操作。"), code="wrong_party")
         kind = doors.kinds(run).get(str(doing.payload["form"]))
         if kind is None:
             raise refuse(_("该环节现在没有这种表。"), code="closed_step")

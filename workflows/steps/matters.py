@@ -122,6 +122,8 @@ class CaseActs(Walls, Doors, Privacy, Answering):
         if spec.by == "handlers":
             by = [role for step in case.declared.steps() for role in step.by]
             return tuple(dict.fromkeys([*by, *directory().typists]))
+        if spec.by == "paper":
+            return tuple(directory().on_paper)
         asking = [step for step in case.declared.steps() if step.kind in ASKING]
         if spec.by == "overseers":
             stops = spec.name in ("case.suspended", "case.resumed")

@@ -20,7 +20,9 @@ from .. import calendars, clock, law, terms
 from ..acts import Act, Written
 from ..models.case import Case, StepRun
 from ..models.record import Attachment
+from ..models.sheet import STANDS, hashes_of
 from ..parties import directory
+from ..pictures import examine
 from .base import (
     NOTHING,
     SHOWN,
@@ -163,11 +165,23 @@ class Publicity(Answering):
             run.phase = STANDING
             return {}
         term = run.term
+        self._wait_for_posting(run)
+        rows = Posting.objects.bulk_create(self.places(run))
+        return {"phase": POSTING, "places": len(rows), "term": term}
+
+    @staticmethod
+    def _wait_for_posting(run: StepRun) -> None:
         run.phase, run.term, run.term_rule = POSTING, "", ""
         run.starts_on = run.ends_on = run.ends_at = run.scheduled = None
         run.provisional = False
-        rows = Posting.objects.bulk_create(self.places(run))
-        return {"phase": POSTING, "places": len(rows), "term": term}
+
+    @classmethod
+    def bare_again(cls, run: StepRun) -> str:
+        """A place turns out to be bare: the term begins anew when the notice hangs everywhere.
+        The phase that the run is in then."""
+        cls._wait_for_posting(run)
+        run.save()
+        return POSTING
 
     def places(self, run: StepRun) -> list[Posting]:
         """Where the notice must hang; places registered since the opening are not yet saved."""
@@ -198,7 +212,13 @@ class Publicity(Answering):
                 row.photo, row.posted_at = photo, at
                 photo.label = str(row.label)[:80]
                 newly.append(row)
-        Attachment.objects.bulk_update([row.photo for row in newly if row.photo], ["label"])
+        sheets: dict[str, list[bytes]] = {}
+        for place, digest in hashes_of(run, STANDS):
+            sheets.setdefault(place, []).append(digest)
+        for row in newly:
+            examine(row.photo, sheets.get(row.place, ()))
+        photos = [row.photo for row in newly if row.photo]
+        Attachment.objects.bulk_update(photos, ["label", "look", "code_seen"])
         Posting.objects.bulk_update(newly, ["photo", "posted_at"])
         posted = sum(row.posted_at is not None for row in rows.values())
         body: dict[str, Any] = {

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django import forms
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
@@ -19,16 +20,17 @@ from .. import codes
 from ..acts import CASE, Act, Done, Written, perform
 from ..models.case import Case, StepRun
 from ..models.record import Attachment
-from ..models.sheet import Sheet, of_case, unused
+from ..models.sheet import STANDS, Sheet, of_case, unused
 from ..parties import Party, directory
+from ..pictures import alike, examine
 from ..uploads import UploadField
 from .base import ActForm, Step, Words, act, refuse
+from .opinion import PublicText
 from .publicity import Publicity
-from .publicity_rows import Posting
+from .publicity_rows import STANDING, Posting
 
 PLACES = "stairwells"
 """The group of places with a notice board."""
-STANDS = "notice"
 VALID = dt.timedelta(days=60)
 """How long the codes of printed sheets are open, unless they were used or withdrawn."""
 
@@ -60,6 +62,11 @@ def handlers(run: StepRun) -> set[str]:
     return by if at_step else by | set(directory().typists)
 
 
+def checkers(run: StepRun) -> set[str]:
+    """The roles that send a bad photo back: those, and whoever types in paper for the place."""
+    return handlers(run) | set(directory().typists)
+
+
 def draw(run: StepRun, wanted: Iterable[str] = ()) -> list[Drawn]:
     """A sheet with a fresh code for each place, or for those that are `wanted`."""
     chosen = set(wanted)
@@ -68,6 +75,19 @@ def draw(run: StepRun, wanted: Iterable[str] = ()) -> list[Drawn]:
         for place, label in places(run)
         if not chosen or place in chosen
     ]
+
+
+def bare(run: StepRun, notice: str) -> list[str]:
+    """The places where no photo shows that a notice hangs."""
+    hung = set(
+        Sheet.objects.filter(run=run, notice=notice, photo__isnull=False).values_list(
+            "place", flat=True
+        )
+    )
+    if notice == STANDS:
+        postings = Posting.objects.filter(run=run, posted_at__isnull=False)
+        hung |= set(postings.values_list("place", flat=True))
+    return [place for place, _label in places(run) if place not in hung]
 
 
 def found(code: str) -> Sheet | None:
@@ -128,6 +148,31 @@ class PhotoForm(ActForm):
     """One photo of the notice where it hangs."""
 
     photos = UploadField(label=_("张贴照片"), many=False, most=1, public=True, pictures_only=True)
+
+
+UNCLEAR, NOT_HUNG = "unclear", "not_hung"
+ON_THE_SPOT: dict[str, Words] = {
+    UNCLEAR: _("照片看不清或者拍错，已到现场确认张贴着：公示期照算"),
+    NOT_HUNG: _("没有张贴，或者贴错、不能确认：补贴并重新登记，公示期重新计算"),
+}
+"""What a photo is sent back for, and what follows for a term that had begun."""
+
+
+class RejectForm(ActForm):
+    """Which photo proves nothing, what was found on the spot, and why."""
+
+    photo = forms.IntegerField(widget=forms.HiddenInput)
+    on_the_spot = forms.ChoiceField(
+        label=_("核查情况"), choices=list(ON_THE_SPOT.items()), widget=forms.RadioSelect
+    )
+    reason = PublicText(label=_("原因（将公开）"), max_length=300)
+
+    @property
+    def advice(self) -> Words:
+        """What follows."""
+        return _(
+            "退回后这一处重新标红；墙上那张的码可以再用一次，重新拍照上传即可；纸丢了的，重印这一处。"
+        )
 
 
 class Walls(Step):
@@ -201,10 +246,45 @@ class Walls(Step):
         _use(sheet, doing.at)
         photo = doing.files[0]
         photo.run, photo.label = sheet.run, sheet.label
-        photo.save(update_fields=["run", "label"])
+        examine(photo, [bytes(sheet.hash)])
+        photo.save(update_fields=["run", "label", "look", "code_seen"])
         Sheet.objects.filter(pk=sheet.pk).update(photo=photo)
         said = {"of_step": sheet.run.name, "notice": sheet.notice, "place": sheet.label}
         return Written(said)
+
+    @act(
+        "photo.rejected",
+        title=_("退回张贴照片"),
+        by="handlers",
+        form=RejectForm,
+        while_suspended=True,
+        after_close=True,
+        button=False,
+    )
+    def reject(self, doing: Act) -> Written:
+        """A photo proves nothing: its place is bare again, and the code of its sheet, which still
+        hangs there, is open again. Where it was not hung, a term that had begun with the last
+        place begins anew with it."""
+        photo, found_so = doing.data["photo"], doing.data["on_the_spot"]
+        posting = Posting.objects.filter(photo=photo, run__process=doing.case).first()
+        sheet = Sheet.objects.filter(photo=photo, run__process=doing.case).first()
+        shown = posting or sheet
+        if shown is None:
+            raise refuse(_("没有找到这张照片，或者已经退回。"), code="duplicate")
+        run = shown.run
+        run.process = doing.case
+        if doing.party.role not in checkers(run):
+            raise refuse(_("您的身份不能办理这一操作。"), code="wrong_party")
+        body: dict[str, Any] = {"of_step": run.name, "place": shown.label, "on_the_spot": found_so}
+        if posting is not None:
+            if not run.is_open:
+                raise refuse(_("这次公示已经结束，照片不再退回。"), code="closed_step")
+            Posting.objects.filter(pk=posting.pk).update(photo=None, posted_at=None)
+            if found_so == NOT_HUNG and run.phase == STANDING:
+                body["phase"] = Publicity.bare_again(run)
+        opened = {"used_at": None, "photo": None, "until": doing.at + VALID}
+        Sheet.objects.filter(photo=photo, run=run).update(**opened)
+        return Written({**body, "reason": doing.data["reason"]})
 
     def _run(self, doing: Act) -> StepRun:
         run = StepRun.objects.filter(pk=doing.payload["run"], process=doing.case).first()
@@ -236,6 +316,18 @@ class Wall:
     def posted(self) -> int:
         """At how many places it is shown to hang."""
         return sum(photo is not None for _label, photo in self.rows)
+
+    @property
+    def twins(self) -> dict[int, str]:
+        """Photos that look almost like that of another place, by key, with that place's name: to
+        be looked at by an officer."""
+        seen = [(label, photo) for label, photo in self.rows if photo is not None]
+        return {
+            photo.pk: other_label
+            for label, photo in seen
+            for other_label, other in seen
+            if photo.pk != other.pk and alike(photo.look, other.look)
+        }
 
     @property
     def missing(self) -> list[str]:
