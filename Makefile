@@ -29,6 +29,7 @@ test-fast: setup  ## the tests that need no browser, on SQLite
 
 bench: setup  ## the benchmarks, as ratios in one run; docs/performance.md holds results
 	$(BIN)/python -m benchmarks.acts
+	$(BIN)/python -m benchmarks.anonymous
 	$(BIN)/python -m benchmarks.log
 	$(BIN)/python -m benchmarks.trail 1000 3000 10000
 	$(BIN)/python -m benchmarks.verify
