@@ -59,7 +59,14 @@ def prepare(server: str, sizes: dict[str, tuple[int, int, int]]) -> None:
             _run(at(name), "make", *map(str, size))
     os.environ["SANWEN_DATABASE"] = at(next(iter(sizes)))
     import django
+    from django.conf import settings
 
+    settings.SANWEN_STAFF_TOTP = False
+    settings.RATELIMIT_ENABLE = False
+    settings.ALLOWED_HOSTS = ["testserver"]
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+    files = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": files}
     django.setup()
 
 
