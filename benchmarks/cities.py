@@ -64,7 +64,6 @@ def prepare(server: str, sizes: dict[str, tuple[int, int, int]]) -> None:
     settings.SANWEN_STAFF_TOTP = False
     settings.RATELIMIT_ENABLE = False
     settings.ALLOWED_HOSTS = ["testserver"]
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
     files = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": files}
     django.setup()
@@ -85,9 +84,11 @@ def _run(database: str, *what: str) -> None:
 
 
 def switch(name: str) -> None:
-    """Let Django's connection be to the city of that name."""
+    """Let Django's connection be to the city of that name, and nothing kept of another."""
+    from django.core.cache import cache
     from django.db import connection
 
+    cache.clear()
     connection.close()
     connection.settings_dict["NAME"] = name
     connection.ensure_connection()
