@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('workflows', '0015_found_by_signs'),
+        ('workflows', '0017_photos_looked_at'),
     ]
 
     operations = [
