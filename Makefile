@@ -33,6 +33,8 @@ bench: setup  ## the benchmarks, as ratios in one run; docs/performance.md holds
 	$(BIN)/python -m benchmarks.log
 	$(BIN)/python -m benchmarks.trail 1000 3000 10000
 	$(BIN)/python -m benchmarks.verify
+	$(BIN)/python -m benchmarks.pages
+	$(BIN)/python -m benchmarks.growth
 
 lint: setup  ## style, types, import contracts, migrations, settings, translations
 	$(BIN)/ruff check .
