@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import serve
 from chaos_people import Account, Person, Sending, picture
 from city import ROOT, City
 
@@ -247,10 +248,21 @@ def break_things(city: City, seconds: float, broken: Counter[str]) -> None:
             time.sleep(random.uniform(0, 0.5))
             city.parts[name].start()
         broken[name.rstrip("0123456789")] += 1
+        _let_in(city)
         time.sleep(random.uniform(0.5, 3.0))
     for part in city.parts.values():
         if not part.runs:
             part.start()
+
+
+def _let_in(city: City, patience: float = 60) -> None:
+    """Wait until some server is well, however slow the machine: else nobody would be acting, and
+    what is killed would be doing nothing."""
+    until = time.monotonic() + patience
+    while time.monotonic() < until and not any(
+        serve.answers("127.0.0.1", port) for port in city.ports
+    ):
+        time.sleep(0.2)
 
 
 def count(city: City, ground: Ground, account: Account, patience: float) -> list[str]:
@@ -325,12 +337,12 @@ def main() -> int:
             for person in everybody:
                 person.quiet.set()
             city.wait()
-            _home(everybody, patience=60)
+            _home(everybody, patience=120)
             say(
                 f"{len(account.accepted)} accepted of {len(account.sent)} sent"
                 f" in {account.tries} tries: {_by_act(account)}; counting"
             )
-            wrong = count(city, ground, account, patience=60)
+            wrong = count(city, ground, account, patience=180)
         finally:
             city.end()
     for line in wrong:

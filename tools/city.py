@@ -224,7 +224,7 @@ class City:
 
     def start_postgres(self) -> None:
         """Start it again; it recovers from its write-ahead log."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + 300
         while True:
             try:
                 self.postgres.ensure_postgres_running()

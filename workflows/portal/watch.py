@@ -21,6 +21,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from .. import watch
+from ..models.job import Job
 from ..records import log, seen
 from .views import context
 
@@ -35,6 +36,12 @@ TITLES = {
     "log_lag_seconds": _("其中等待最久的（秒）"),
     "jobs": _("后台工作"),
     "refusals_last_hour": _("一小时内被拒绝的操作"),
+}
+KINDS = {
+    ("cases", "open"): _("进行中"),
+    ("cases", "suspended"): _("已中止"),
+    ("cases", "done"): _("已办结"),
+    **{("jobs", state): words for state, words in Job.STATES},
 }
 PARTS = {
     "database": _("数据库"),
@@ -101,7 +108,10 @@ def operate(request: HttpRequest) -> HttpResponse:
     figures = [
         {
             "title": figure.title or TITLES.get(figure.name, figure.meaning),
-            "values": sorted(figure.values.items()) or [("", 0)],
+            "values": [
+                (KINDS.get((figure.name, kind), kind), value)
+                for kind, value in sorted(figure.values.items()) or [("", 0)]
+            ],
         }
         for figure in watch.figures()
     ]
