@@ -83,7 +83,7 @@ def test_a_notice_is_printed_put_up_and_photographed_by_phone(town, story, walke
     missing = reader.page.locator(".places .badge.is-overdue")
     assert missing.count() == 1
     reader.go(f"/cases/{case.number}/notices/")
-    reader.sees("关于示范小区改造设计方案的公示", "A3（PDF）")
+    reader.sees("关于示范小区改造设计方案的公示", "A3，大字版（PDF）")
     reader.fits()
 
 

@@ -137,6 +137,12 @@ class Mandates(Step):
 
     electorate: str
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """One's own vote is offered before having another give it."""
+        super().__init_subclass__(**kwargs)
+        for name in [name for name in cls.acts if name.startswith("proxy.")]:
+            cls.acts[name] = cls.acts.pop(name)
+
     def _may_mandate(self, doing: Act) -> None:
         raise NotImplementedError  # the ballot knows when
 

@@ -112,3 +112,15 @@ def test_nobody_mandates_oneself_or_a_room_that_is_none(voting, place, proxy):
 def test_the_secret_ballot_paper_has_no_place_for_a_room(voting, place):
     text = text_of(print_forms(voting, place, "owner_ballot", "vote.cast").content)
     assert "授权委托书" not in text
+
+
+def test_ones_own_vote_is_offered_before_a_mandate(voting, place):
+    unit = factories.units_of(place.estate)[0]
+    client = Client()
+    client.force_login(factories.make_member(unit).person)
+    page = client.get(f"/cases/{voting.case.number}/steps/{voting.run('owner_ballot').pk}/")
+    text = page.content.decode()
+    assert (
+        0 < text.index("/do/owner_ballot/vote.cast/") < text.index("/do/owner_ballot/proxy.given/")
+    )
+    assert "proxy.registered" not in text
