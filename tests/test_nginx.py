@@ -227,6 +227,10 @@ def test_what_is_kept_and_for_whom(site, case):
     assert css["Content-Encoding"] == "gzip"
     assert "immutable" in css["Cache-Control"]
     assert css["X-Content-Type-Options"] == "nosniff"
+    icon, _text = site.get("/static/sanwen/favicon.svg")
+    assert icon["Cache-Control"] == "public, max-age=60"
+    assert not css["X-Request-ID"]
+    assert not icon["X-Request-ID"], "a file came from a server"
     link = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
     link.putrequest("POST", "/r/")
     link.putheader("Content-Length", str(65 * 2**20))
