@@ -12,7 +12,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 
 def prepare() -> None:
@@ -52,6 +52,25 @@ def paired(
             begun = clock()
             way()
             taken[name].append(clock() - begun)
+    return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def stages(
+    sides: Mapping[str, Callable[[], Iterator[Callable[[], object]]]],
+    rounds: int,
+    warm: int = 5,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, float]:
+    """The median seconds of one stage of each side, whose stages are taken in turn; what a side
+    does between its stages is not timed. The sides have equally many."""
+    taken: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(rounds + warm):
+        for stage in zip(*(side() for side in sides.values()), strict=True):
+            for name, do in zip(sides, stage, strict=True):
+                begun = clock()
+                do()
+                if number >= warm:
+                    taken[name].append(clock() - begun)
     return {name: statistics.median(times) for name, times in taken.items()}
 
 

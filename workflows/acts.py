@@ -377,7 +377,7 @@ def _perform(
         except records.TooLarge as error:
             raise Refused("invalid", _("内容过长，请改用附件提交。")) from error
         _tell(case, written.fact, record)
-        if written.outcome or written.settle:
+        if written.settle or (written.fact is not None and written.outcome):
             records.write(case)  # what decides looks at what has been done
         moved = False
         if run is not None:

@@ -22,6 +22,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from .models.calendar import CalendarDay, CalendarYear
+from .statements import Question
 from .terms import TableCalendar, fixed_holidays, is_weekend, touches_next_year
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ YEARS = range(1990, 2101)
 LONGEST_FILE = 1_000_000
 """Bytes; a year's table has a few thousand."""
 
+_LOADED = Question(
+    lambda: CalendarYear.objects.order_by("year").values_list("year", "version", "loaded_at")
+)
 _cached: tuple[tuple[Any, ...], TableCalendar] | None = None
 
 
@@ -42,7 +46,7 @@ def current() -> TableCalendar:
     back is not taken for another one with the same version.
     """
     global _cached
-    state = tuple(CalendarYear.objects.order_by("year").values_list("year", "version", "loaded_at"))
+    state = tuple(_LOADED.ask())
     cached = _cached
     if cached is None or cached[0] != state:
         days = dict(CalendarDay.objects.values_list("date", "is_workday"))

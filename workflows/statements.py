@@ -132,6 +132,25 @@ def inserting(row: Model, *, returning: bool = False) -> Ready:
     return sql, values, know if returning else None
 
 
+_updates: dict[type[Model], str] = {}
+
+
+def updating(row: Model) -> Ready:
+    """The UPDATE of a row with all of its fields."""
+    model = type(row)
+    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+    sql = _updates.get(model)
+    if sql is None:
+        quoted = connection.ops.quote_name
+        columns = ", ".join(f"{quoted(str(field.column))} = %s" for field in fields)
+        sql = _updates[model] = f"UPDATE {quoted(model._meta.db_table)} SET {columns} WHERE id = %s"  # noqa: S608
+    values = [
+        field.get_db_prep_save(field.pre_save(row, add=False), connection=connection)
+        for field in fields
+    ]
+    return sql, [*values, row.pk], None
+
+
 def together(statements: Sequence[Ready]) -> list[Any]:
     """Run statements in order, on PostgreSQL in one go; what each one's rows came to."""
     found: list[Any] = []

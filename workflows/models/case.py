@@ -86,12 +86,6 @@ class Case(AbstractProcess):
             models.Index(fields=["procedure", "status", "created"]),
             models.Index(fields=["-created", "-id"], name="case_newest"),
             models.Index(fields=["-finished", "-id"], name="case_ended_last"),
-            # What lists and figures count, without reading the cases.
-            models.Index(
-                fields=["procedure", "finished", "parent"],
-                condition=models.Q(unlisted=False),
-                name="case_counted",
-            ),
             SignsIndex(fields=["title"], name="case_title_signs"),
             SignsIndex(fields=["number"], name="case_number_signs"),
         ]
@@ -152,6 +146,8 @@ class StepRun(AbstractTask):
     data = models.JSONField(default=dict, blank=True)
     glance: Any = None
     """What lists ask of the run, read beforehand for many (`steps.base.look_at`); not stored."""
+    came_from: Any = None
+    """The run that a new one follows, until it is stored (`Step.begin`)."""
     seed = None  # viewflow sets it on every task; we keep none
     artifact = None
 

@@ -158,7 +158,8 @@ def append(
 ) -> Record:
     """Append one record to `case`, which the caller has locked; `flush` stores the new head.
 
-    With the key that the door has `found` for it, the record too is stored by `write` or `flush`.
+    With the key that the door has `found` for it, the record too is stored by `write` or `flush`;
+    without one it is stored now, after what stands beside the records before it.
 
     `body` is public; what it says in words is disclosed beside the record, as is all that stands in
     `typed` (what people wrote, whatever it looks like). Each value of `private` enters it as a
@@ -240,7 +241,7 @@ def append(
         key=key or None,
     )
     if record.pk is None:
-        record.save(force_insert=True)
+        _write(case, inserting(record, returning=True))
     else:
         case.unwritten.append(record)
     for row in disclosures:
@@ -274,15 +275,15 @@ def flush(case: Case) -> None:
     _write(case, (head, (case.length, case.head, case.pk), None))
 
 
-def write(case: Case) -> None:
-    """Write what stands beside the records so far; `flush` comes later."""
-    if case.unwritten:
-        _write(case)
+def write(case: Case, *further: Ready) -> None:
+    """Write what stands beside the records so far, and `further`; `flush` comes later."""
+    if case.unwritten or further:
+        _write(case, *further)
 
 
 def _write(case: Case, *further: Ready) -> None:
     # A fact is told its key; nobody asks for those of the rows that stand beside a record.
-    beside = (Alias, Disclosure, Record, Trace)
+    beside = (Alias, Disclosure, Record, StepRun.previous.through, Trace)
     statements = [inserting(row, returning=not isinstance(row, beside)) for row in case.unwritten]
     case.unwritten.clear()
     together([*statements, *further])

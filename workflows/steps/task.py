@@ -179,8 +179,7 @@ class Task(Step):
         body = form.public()
         private = {n: plain(doing.data[n]) for n in form.private_fields if doing.data.get(n)}
         run = doing.open_run
-        run.data = {**run.data, **body}
-        run.save(update_fields=["data"])
+        run.data = {**run.data, **body}  # stored with its end
         said = {**body, **law.named(*self.rules(doing.at)), "outcome": outcome}
         return Written(said, private, fact, outcome=outcome)
 
