@@ -316,7 +316,10 @@ def main() -> int:
     random.seed(seed)
     say = lambda text: print(text, flush=True)  # noqa: E731
     with tempfile.TemporaryDirectory(prefix="sanwen-chaos-", ignore_cleanup_errors=True) as made:
-        city = City(options.home or Path(made), more={"SANWEN_DEMO": "1"})
+        city = City(
+            options.home or Path(made),
+            more={"SANWEN_DEMO": "1", "DJANGO_SETTINGS_MODULE": "tools.chaos_settings"},
+        )
         broken: Counter[str] = Counter()
         account = Account()
         try:
