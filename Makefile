@@ -32,9 +32,12 @@ bench: setup  ## the benchmarks, as ratios in one run; docs/performance.md holds
 	$(BIN)/python -m benchmarks.moves
 	$(BIN)/python -m benchmarks.opinions
 	$(BIN)/python -m benchmarks.arrivals
+	$(BIN)/python -m benchmarks.anonymous
 	$(BIN)/python -m benchmarks.log
 	$(BIN)/python -m benchmarks.trail 1000 3000 10000
 	$(BIN)/python -m benchmarks.verify
+	$(BIN)/python -m benchmarks.pages
+	$(BIN)/python -m benchmarks.growth
 
 lint: setup  ## style, types, import contracts, migrations, settings, translations
 	$(BIN)/ruff check .

@@ -59,7 +59,13 @@ def prepare(server: str, sizes: dict[str, tuple[int, int, int]]) -> None:
             _run(at(name), "make", *map(str, size))
     os.environ["SANWEN_DATABASE"] = at(next(iter(sizes)))
     import django
+    from django.conf import settings
 
+    settings.SANWEN_STAFF_TOTP = False
+    settings.RATELIMIT_ENABLE = False
+    settings.ALLOWED_HOSTS = ["testserver"]
+    files = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": files}
     django.setup()
 
 
@@ -78,9 +84,11 @@ def _run(database: str, *what: str) -> None:
 
 
 def switch(name: str) -> None:
-    """Let Django's connection be to the city of that name."""
+    """Let Django's connection be to the city of that name, and nothing kept of another."""
+    from django.core.cache import cache
     from django.db import connection
 
+    cache.clear()
     connection.close()
     connection.settings_dict["NAME"] = name
     connection.ensure_connection()

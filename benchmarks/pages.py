@@ -119,14 +119,9 @@ def taken(page: Callable[[], Any], rounds: int) -> list[float]:
 
 def main() -> None:
     """Time, and print."""
-    from django.conf import settings
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
-    settings.SANWEN_STAFF_TOTP = False
-    settings.RATELIMIT_ENABLE = False
-    settings.ALLOWED_HOSTS = ["testserver"]
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
     readers = {}
     for name in SIZES:
         cities.switch(name)

@@ -181,6 +181,9 @@ class City:
 
     def open(self) -> None:
         """Start the servers, and what works beside them."""
+        if self.nginx:  # servers read at their start which styles and scripts there are
+            collect = [sys.executable, "manage.py", "collectstatic", "--no-input", "-v", "0"]
+            subprocess.run(collect, cwd=ROOT, env=self.env, check=True)
         for number, port in enumerate(self.ports):
             server = [sys.executable, "-m", "uvicorn", "config.asgi:application"]
             server += ["--host", "127.0.0.1", "--port", str(port), "--lifespan", "off"]
@@ -193,8 +196,6 @@ class City:
             program = nginx.program()
             if program is None:
                 raise SystemExit(nginx.MISSING)
-            collect = [sys.executable, "manage.py", "collectstatic", "--no-input", "-v", "0"]
-            subprocess.run(collect, cwd=ROOT, env=self.env, check=True)
             static = Path(self.env["SANWEN_STATIC"])
             conf = nginx.render(self.home / "nginx", self.door, self.ports, static)
             self._add("nginx", [program, "-e", "stderr", "-c", str(conf)]).start()

@@ -147,15 +147,11 @@ def rows(facets: Mapping[str, str], *, held: bool = False) -> QuerySet[Any]:
     for name in ("kind", "unit"):
         if facets.get(name):
             found = found.filter(**{name: facets[name]})
-    runs = StepRun.objects.filter(process=OuterRef("case"))
-    found = found.annotate(
-        yellow=Exists(runs.filter(phase=YELLOW, finished__isnull=True)),
-        red=Exists(runs.filter(Q(phase=RED, finished__isnull=True) | Q(outcome="overdue"))),
-    )
     if facets.get("state"):
         found = found.filter(case__finished__isnull=facets["state"] != "done")
     if facets.get("state") in (YELLOW, RED):
-        found = found.filter(**{facets["state"]: True})
+        runs = StepRun.objects.filter(_CARDS[facets["state"]], process=OuterRef("case"))
+        found = found.filter(Exists(runs))
     if facets.get("place"):
         found = found.filter(case__community__in=within(facets["place"]))
     for word in facets.get("q", "").split():
@@ -181,9 +177,27 @@ def _about(word: str) -> Q:
     return told
 
 
-def row(appeal: Any) -> dict[str, Any]:
-    """What the public reads of one of `rows`."""
-    card = RED if appeal.red else YELLOW if appeal.yellow else "open"
+_CARDS = {
+    YELLOW: Q(phase=YELLOW, finished__isnull=True),
+    RED: Q(phase=RED, finished__isnull=True) | Q(outcome="overdue"),
+}
+"""The runs by which a matter has a card."""
+
+
+def shown(appeals: Sequence[Any]) -> list[dict[str, Any]]:
+    """What the public reads of some of `rows`; one query for the cards of them all."""
+    runs = StepRun.objects.filter(process__in=[appeal.case_id for appeal in appeals])
+    runs = runs.filter(_CARDS[YELLOW] | _CARDS[RED]).order_by()
+    cards: dict[int, str] = {}
+    for case_id, phase, finished, outcome in runs.values_list(
+        "process", "phase", "finished", "outcome"
+    ):
+        red = outcome == "overdue" or (phase == RED and finished is None)
+        cards[case_id] = RED if red else cards.get(case_id, YELLOW)
+    return [_row(appeal, cards.get(appeal.case_id, "open")) for appeal in appeals]
+
+
+def _row(appeal: Any, card: str) -> dict[str, Any]:
     state = "done" if appeal.case.finished else card
     return {
         "case": appeal.case,
@@ -202,17 +216,17 @@ def about(case: Case) -> list[tuple[Words, Any]]:
     appeal = rows({}, held=True).filter(case=case).first()
     if appeal is None:
         return []
-    shown = row(appeal)
+    (told,) = shown([appeal])
     joint = [rules.UNITS.get(seat, seat) for seat in appeal.joint]
     return [
         (label, value)
         for label, value in (
-            (_("类别"), shown["kind"]),
-            (_("诉求内容"), shown["wording"]),
-            (_("楼栋"), shown["building"]),
-            (_("承办单位"), shown["unit"]),
+            (_("类别"), told["kind"]),
+            (_("诉求内容"), told["wording"]),
+            (_("楼栋"), told["building"]),
+            (_("承办单位"), told["unit"]),
             (_("协办单位"), str(_("、")).join(map(str, joint))),
-            (_("督办"), shown["state_label"] if shown["card"] else ""),
+            (_("督办"), told["state_label"] if told["card"] else ""),
         )
         if value
     ]

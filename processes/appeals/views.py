@@ -237,7 +237,7 @@ def listing(request: HttpRequest) -> HttpResponse:
             request,
             "appeals",
             page=page,
-            rows=[reading.row(appeal) for appeal in page.object_list],
+            rows=reading.shown(list(page.object_list)),
             chosen=facets,
             kinds=rules.KINDS.items(),
             units=rules.UNITS.items(),

@@ -119,7 +119,10 @@ class CommunityDirectory:
             return {}
         on = _day(at)
         roles, members = list(_roles(user, on)), list(_memberships(user, on))
-        places = list(Community.objects.values_list("pk", "parent_id", "kind"))
+        found_in = Community.objects.all()
+        if not roles:  # who serves nowhere needs to know only where everybody may apply
+            found_in = found_in.filter(kind=APPLIED_TO)
+        places = list(found_in.values_list("pk", "parent_id", "kind"))
         parents: dict[int, int | None] = {pk: parent for pk, parent, _kind in places}
         found: dict[int, list[Party]] = {}
         for pk in parents if roles else ():

@@ -12,6 +12,8 @@
   box.querySelector("[data-push-on]").addEventListener("click", async () => {
     const said = box.querySelector("[data-push-said]");
     try {
+      // First of all: some browsers ask only as the direct answer to a press.
+      if ((await Notification.requestPermission()) !== "granted") throw new Error("denied");
       const worker = await navigator.serviceWorker.register(box.dataset.pushWorker);
       const made = await worker.pushManager.subscribe({
         userVisibleOnly: true,

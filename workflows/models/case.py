@@ -86,6 +86,12 @@ class Case(AbstractProcess):
             models.Index(fields=["procedure", "status", "created"]),
             models.Index(fields=["-created", "-id"], name="case_newest"),
             models.Index(fields=["-finished", "-id"], name="case_ended_last"),
+            # What lists and figures count, without reading the cases.
+            models.Index(
+                fields=["procedure", "finished", "parent"],
+                condition=models.Q(unlisted=False),
+                name="case_counted",
+            ),
             SignsIndex(fields=["title"], name="case_title_signs"),
             SignsIndex(fields=["number"], name="case_number_signs"),
         ]

@@ -52,7 +52,7 @@ def moderation(request: HttpRequest) -> HttpResponse:
     shown = Disclosure.objects.filter(
         Q(public=True) | Q(now__isnull=False), record__case__community__in=mine
     ).exclude(name="community")
-    rows = shown.select_related("record__case__community").order_by("-record", "pk")
+    rows = shown.select_related("record__case__community").order_by("-record_id", "pk")
     page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
     return render(
         request,

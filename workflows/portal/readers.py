@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import Count, F, Prefetch, Q, QuerySet
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from viewflow.workflow.status import STATUS
@@ -30,6 +30,8 @@ from .viewer import Offer, Viewer
 
 CORRECTING = ("record.corrected", "words.masked")
 RECORDS_SHOWN = 12
+LATEST = 60
+"""Among so many of the newest decisions those of the main page are found."""
 CARDS = 24
 """The most open cases that 我的事项 shows as cards, the newest."""
 LISTED = 2000
@@ -111,28 +113,31 @@ def home() -> dict[str, Any]:
         .select_related("process__community")
         .order_by("ends_at")[:6]
     )
-    newest = (
-        StepRun.objects.filter(process=OuterRef("process"), finished__isnull=False)
-        .exclude(outcome="")
-        .order_by("-finished", "-pk")
-    )
-    decided = (
-        StepRun.objects.filter(finished__isnull=False, pk=Subquery(newest.values("pk")[:1]))
-        .exclude(outcome="")  # so is the newest: said again, for the index
-        .exclude(process__procedure__in=unfeatured)
-        .select_related("process__community")
-        .order_by("-finished", "-pk")[:6]
-    )
     today = clock.today()
     return {
         "open": [card(case) for case in open_cases],
         "coming": [_run_row(run, today) for run in coming],
-        "decided": [_run_row(run, today) for run in decided],
+        "decided": [_run_row(run, today) for run in _decided(unfeatured)],
         "counts": Case.objects.filter(parent__isnull=True, unlisted=False).aggregate(
-            open=Count("pk", filter=Q(finished__isnull=True)),
-            closed=Count("pk", filter=Q(finished__isnull=False)),
+            open=Count("procedure", filter=Q(finished__isnull=True)),  # which the index has
+            closed=Count("procedure", filter=Q(finished__isnull=False)),
         ),
     }
+
+
+def _decided(unfeatured: Collection[str]) -> list[StepRun]:
+    """The newest decisions, one a case; looked for among the newest of all: an index has them."""
+    rows = (
+        StepRun.objects.filter(finished__isnull=False)
+        .exclude(outcome="")
+        .exclude(process__procedure__in=unfeatured)
+        .select_related("process__community")
+        .order_by("-finished", "-pk")[:LATEST]
+    )
+    newest: dict[int, StepRun] = {}
+    for run in rows:
+        newest.setdefault(run.process_id, run)
+    return list(newest.values())[:6]
 
 
 def _run_row(run: StepRun, today: dt.date) -> dict[str, Any]:
@@ -452,10 +457,12 @@ def my_communities(user: Any) -> list[Case]:
 
 
 def concerning(user: Any, parties: Mapping[int, Sequence[Party]]) -> Q:
-    """Of cases: held where the account belongs, or opened by it. What everybody may do somewhere
-    makes nobody belong there."""
+    """Of open cases: held where the account belongs, or opened by it; one query. What everybody
+    may do somewhere makes nobody belong there."""
     belongs = [pk for pk, held in parties.items() if any(not party.everyone for party in held)]
-    return Q(community__in=belongs) | Q(pk__in=_openings(user).values("record__case"))
+    # Keys and no query within the query, of which the planner could not tell how few they are.
+    own = _openings(user).filter(record__case__finished=None)
+    return Q(community__in=belongs) | Q(pk__in=list(own.values_list("record__case", flat=True)))
 
 
 def _openings(user: Any) -> QuerySet[Trace]:
@@ -574,7 +581,7 @@ def catalogue() -> list[dict[str, Any]]:
         Case.objects.filter(finished__isnull=True, unlisted=False)
         .order_by()
         .values_list("procedure")
-        .annotate(n=Count("pk"))
+        .annotate(n=Count("*"))
     )
     return [
         {

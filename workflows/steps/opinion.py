@@ -577,7 +577,7 @@ def late_book(case: Case) -> QuerySet[Opinion, Mapping[str, Any]]:
 def _book(opinions: QuerySet[Opinion]) -> QuerySet[Opinion, Mapping[str, Any]]:
     return (
         opinions.filter(record__isnull=False)
-        .order_by("record")
+        .order_by("record_id")
         .values(
             "item",
             "stance",

@@ -107,7 +107,7 @@ def objections(run: StepRun, now: dt.datetime) -> QuerySet[Objection, Mapping[st
     late = Q(life="raised", due_at__lte=now, provisional=False)
     return (
         Objection.objects.filter(run=run, record__isnull=False)
-        .order_by("record")
+        .order_by("record_id")
         .values(
             "ground",
             "life",

@@ -80,6 +80,10 @@ def test_every_notice_of_a_whole_case_has_its_form(told, place, contact):
         assert re.search(r"\d{4}年\d{1,2}月\d{1,2}日", text), key
         assert "王示" not in text  # nobody of the roll
         assert ("特此公示" in text) == (key[1] in ("notice", "count")), key
+        lead = re.search(r'<div class="lead">([^<]+)</div>', text)
+        assert lead, key  # plain words on top of every one, before what the office says
+        assert len(lead[1]) >= 6, key
+        assert lead.start() < text.index("<p>"), key
 
 
 @pytest.mark.parametrize(("size", "width"), [("a4", 595), ("a3", 842)])
