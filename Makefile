@@ -60,7 +60,7 @@ messages: setup  ## bring the texts of code and templates into locale/en
 	$(BIN)/python tools/messages.py extract
 
 lock: setup  ## renew requirements*.txt from requirements*.in (UPGRADE=1 takes newer versions)
-	@for name in requirements requirements-dev; do \
+	@for name in requirements requirements-dev requirements-attack; do \
 	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
 	    $(if $(UPGRADE),--upgrade) $$name.in --output-file $$name.txt || exit 1; done
 

@@ -73,6 +73,20 @@ class RefuseNul:
         return self.get_response(request)
 
 
+class StayHere:
+    """No other site may take what the site answers into its own pages (CORP), be it a picture or a
+    file; links lead here all the same."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Say so in the answer."""
+        response = self.get_response(request)
+        response.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        return response
+
+
 class KeepNothing:
     """What somebody who has signed in is shown is kept by no browser and no cache between, so that
     the next one at a shared computer does not find it; unless the page says otherwise itself."""

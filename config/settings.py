@@ -78,9 +78,12 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "config.requests.NameRequests",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Above what serves style sheets and pictures, so that every answer has every header.
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
+    "config.requests.StayHere",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.requests.ShareBriefly",
     "config.requests.RefuseNul",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -90,9 +93,9 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "config.requests.KeepNothing",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "processes.community.middleware.EndSessionsMiddleware",
     "processes.community.middleware.StaffTotpMiddleware",
 ]
 
@@ -259,7 +262,13 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 12 * 3600
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+# Minutes after which a session in which nothing was done ends, of accounts that serve; 0: none.
+SANWEN_IDLE_MINUTES = env.int("SANWEN_IDLE_MINUTES", default=30)
+if HTTPS:
+    # No other host of the same domain can set such a cookie.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 365 * 86400 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS

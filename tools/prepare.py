@@ -200,6 +200,21 @@ def install_locked(lock: str) -> None:
     stamp[0].write_text(stamp[1])
 
 
+def install_attackers() -> None:
+    """What attacks the site in tests, in an environment of its own: its locks are not ours."""
+    lock, python = "requirements-attack.txt", VENV / "attack" / "bin" / "python"
+    stamp = stamp_of("attack", lock)
+    if is_made(stamp) and python.exists():
+        return
+    say("installing what attacks the site in tests; the first time this downloads some 60 MB")
+    uv = str(VENV / "bin" / "uv")
+    made = works(uv, "venv", "--clear", "--python", str(PYTHON), str(VENV / "attack"))
+    synced = ("pip", "sync", "--require-hashes", "--python", str(python), str(ROOT / lock))
+    if not (made and works(uv, *synced)):
+        stop(f"the packages of {lock} could not be installed (is there a network?).")
+    stamp[0].write_text(stamp[1])
+
+
 def check_pdf(needed: bool) -> None:
     """Printed papers and trails: really make a page. Without: stop if `needed`."""
     stamp = stamp_of("pdf", "requirements.txt")
@@ -250,6 +265,7 @@ def main(aim: str) -> None:
     install_locked("requirements-dev.txt" if aim == "dev" else "requirements.txt")
     check_pdf(needed=aim == "dev")
     if aim == "dev":
+        install_attackers()
         check_test_programs()
 
 

@@ -12,6 +12,7 @@ import hashlib
 import io
 import re
 import uuid
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -80,6 +81,11 @@ def checked(file: UploadedFile, *, pictures_only: bool = False) -> tuple[bytes, 
             raise ValidationError(_("此处只能上传照片（JPEG、PNG或WebP）。"))
         if b"%%EOF" not in content[-2048:]:
             raise ValidationError(_("PDF文件不完整，请重新导出后上传。"))
+        # A file of two kinds: another one behind the end, which other programs would open.
+        if content[content.rindex(b"%%EOF") + 5 :].strip(b"\0\x1a \t\r\n") or zipfile.is_zipfile(
+            io.BytesIO(content)
+        ):
+            raise ValidationError(_("PDF文件夹带了别的内容，不能接收；请打印为PDF后再上传。"))
         if _ENCRYPTED.search(content):
             raise ValidationError(_("PDF文件有密码或权限限制，无法检查；请取消限制后再上传。"))
         if _carries_action(content):

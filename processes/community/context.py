@@ -12,12 +12,16 @@ from django.utils.functional import SimpleLazyObject
 from workflows import clock
 from workflows.procedure import entrances
 
+from .directory import TYPISTS
 from .middleware import NEIGHBOURS, served
 
 
 def people(request: HttpRequest) -> dict[str, Any]:
-    """`serves`: whether the reader serves in a role; `audits`: whether as an auditor; asked only
-    where a page uses them, and once. `entrances`: where anybody may come in."""
+    """Who reads, asked only where a page uses it, and once.
+
+    `serves`: whether in a role; `audits`: whether as an auditor; `keeps_rolls`: whether in one that
+    keeps the rolls of a place. `entrances`: where anybody may come in.
+    """
     user = getattr(request, "user", None)
 
     @cache
@@ -27,6 +31,7 @@ def people(request: HttpRequest) -> dict[str, Any]:
     return {
         "serves": SimpleLazyObject(lambda: bool(roles() - NEIGHBOURS)),
         "audits": SimpleLazyObject(lambda: "auditor" in roles()),
+        "keeps_rolls": SimpleLazyObject(lambda: not roles().isdisjoint(TYPISTS)),
         "entrances": entrances(clock.today()),
         "demo": settings.DEMO,
         "supervision_contact": settings.SANWEN_SUPERVISION_CONTACT,

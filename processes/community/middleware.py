@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,8 @@ from allauth.account.authentication import get_authentication_records
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added
 from django.conf import settings
+from django.contrib.auth import logout
+from django.contrib.auth.signals import user_logged_in
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -26,6 +29,39 @@ GIVING = "/accounts/2fa/reauthenticate/"
 # Resident supervisors are neighbours whom a selection has chosen: they report what is public.
 NEIGHBOURS = {"resident_supervisor"}
 ACTIVATED = "totp_activated_by"
+BEGAN, SEEN, SERVES = "began", "seen", "serves"
+NOTED = 60
+"""Seconds between two notes that something is done: not every look is worth a write."""
+
+
+class EndSessionsMiddleware:
+    """A session ends twelve hours after signing in, whatever is done in it; of an account that
+    serves also after `SANWEN_IDLE_MINUTES` in which nothing was done, since desks and computers are
+    shared (ASVS 3.3). What an open page fetches by itself (``HX-Request``) is nothing done.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """End it, or note that something is done."""
+        # Without a cookie there is no session, and the page stays the same for all.
+        if settings.SESSION_COOKIE_NAME in request.COOKIES and BEGAN in request.session:
+            now, session = int(time.time()), request.session
+            idle = settings.SANWEN_IDLE_MINUTES * 60 if session.get(SERVES) else 0
+            if now - session[BEGAN] > settings.SESSION_COOKIE_AGE or (
+                idle and now - session.get(SEEN, now) > idle
+            ):
+                logout(request)
+            elif idle and now - session[SEEN] >= NOTED and "HX-Request" not in request.headers:
+                session[SEEN] = now
+        return self.get_response(request)
+
+
+@receiver(user_logged_in)
+def _session_begins(request: HttpRequest, user: Any, **_: Any) -> None:
+    now = int(time.time())
+    request.session.update({BEGAN: now, SEEN: now, SERVES: serves(user.pk)})
 
 
 class StaffTotpMiddleware:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import segno
@@ -34,7 +34,7 @@ from ..steps.base import SHOWN, Step
 from ..steps.matters import CaseActs
 from ..steps.opinion import Keys
 from . import dates, readers, words
-from .viewer import Offer, Viewer
+from .viewer import Offer, Viewer, capacities_to_open
 from .views import context, find_case
 
 
@@ -487,22 +487,6 @@ def open_case(request: HttpRequest, code: str) -> HttpResponse:
         ),
         status=422 if data is not None else 200,
     )
-
-
-def capacities_to_open(
-    everywhere: Mapping[int, Sequence[Party]], declared: type[procedures.Procedure]
-) -> dict[str, dict[int, Party]]:
-    """By each role that may open the procedure, the places where an account holds it, of those
-    where it holds any; the roles that not everybody has come first."""
-    kinds = declared.community_kinds
-    here = Community.objects.filter(kind__in=kinds, pk__in=everywhere).values_list("pk", flat=True)
-    found: dict[str, dict[int, Party]] = {}
-    for pk in here:
-        for party in everywhere[pk]:
-            if party.role in declared.opened_by:
-                found.setdefault(party.role, {})[pk] = party
-    last = {role for role, places in found.items() if any(p.everyone for p in places.values())}
-    return {role: found[role] for role in sorted(found, key=lambda role: role in last)}
 
 
 def first_form(

@@ -78,7 +78,15 @@ def of_case(request: HttpRequest, number: str) -> HttpResponse:
     return render(
         request,
         "portal/notices.html",
-        context(request, "cases", case=case, rows=rows, prints=prints, boards=boards),
+        context(
+            request,
+            "cases",
+            case=case,
+            rows=rows,
+            prints=prints,
+            boards=boards,
+            signs=viewer.typist is not None,
+        ),
     )
 
 

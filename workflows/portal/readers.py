@@ -32,6 +32,8 @@ CORRECTING = ("record.corrected", "words.masked")
 RECORDS_SHOWN = 12
 LATEST = 60
 """Among so many of the newest decisions those of the main page are found."""
+RECENT = 24
+"""How many records of a case its page lists at once."""
 CARDS = 24
 """The most open cases that 我的事项 shows as cards, the newest."""
 LISTED = 2000
@@ -329,11 +331,14 @@ def _run_state(case: Case, run: StepRun) -> str:
 
 
 def _latest_records(case: Case) -> dict[int | None, tuple[list[Record], int]]:
-    """The newest records of each run (and of the case itself) with how many there are."""
+    """The newest records of the case by run (None: of the case itself), with how many each run has.
+
+    A page is to be read on a phone: of an old run the number stands alone, with a link.
+    """
     counts: dict[int | None, int] = dict(
         case.records.order_by().values_list("run").annotate(n=Count("pk"))
     )
-    newest = case.records.order_by("-seq")[:400]
+    newest = case.records.order_by("-seq")[:RECENT]
     found: dict[int | None, list[Record]] = defaultdict(list)
     for record in newest:
         if len(found[record.run_id]) < RECORDS_SHOWN:

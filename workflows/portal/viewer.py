@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from .. import acts, clock
-from ..models.case import Case, StepRun
+from ..models.case import Case, Community, StepRun
 from ..parties import Party, directory
+from ..procedure import Procedure
 from ..steps.base import ActSpec, Step
 from ..steps.matters import CaseActs
 
@@ -164,3 +165,19 @@ class Viewer:
         allowed = step.allowed(spec, self.case)
         role = next(role for role in directory().on_paper if role in allowed)
         return replace(self.typist, role=role, key=key, via="paper", label="")
+
+
+def capacities_to_open(
+    everywhere: Mapping[int, Sequence[Party]], declared: type[Procedure]
+) -> dict[str, dict[int, Party]]:
+    """By each role that may open the procedure, the places where an account holds it, of those
+    where it holds any; the roles that not everybody has come first."""
+    kinds = declared.community_kinds
+    here = Community.objects.filter(kind__in=kinds, pk__in=everywhere).values_list("pk", flat=True)
+    found: dict[str, dict[int, Party]] = {}
+    for pk in here:
+        for party in everywhere[pk]:
+            if party.role in declared.opened_by:
+                found.setdefault(party.role, {})[pk] = party
+    last = {role for role, places in found.items() if any(p.everyone for p in places.values())}
+    return {role: found[role] for role in sorted(found, key=lambda role: role in last)}

@@ -15,6 +15,7 @@ from django.http import (
 )
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
+from django.utils.functional import SimpleLazyObject
 from django.utils.http import quote_etag, url_has_allowed_host_and_scheme
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -27,11 +28,12 @@ from .. import procedure as procedures
 from ..models.case import Case, Community, StepRun
 from ..models.log import LogKey
 from ..models.record import Attachment, Record
+from ..parties import directory
 from ..steps.base import Step, look_at
 from . import chart, places, plain, readers, words
 from .downloads import Download
 from .origin import from_our_pages
-from .viewer import Viewer
+from .viewer import Viewer, capacities_to_open
 
 PER_PAGE = 20
 
@@ -239,8 +241,13 @@ def procedure_detail(request: HttpRequest, code: str) -> HttpResponse:
             diagram=chart.svg(declared),
             versions=procedures.versions(code),
             opens_with=declared.step(declared.opens_with[0]) if declared.opens_with else None,
+            may_open=SimpleLazyObject(lambda: _may_open(request.user, declared)),
         ),
     )
+
+
+def _may_open(user: Any, declared: type[procedures.Procedure]) -> bool:
+    return bool(capacities_to_open(directory().parties_everywhere(user, clock.now()), declared))
 
 
 def _version(request: HttpRequest, code: str) -> type[procedures.Procedure]:
@@ -268,9 +275,7 @@ def procedure_chart(request: HttpRequest, code: str) -> HttpResponse:
     """The diagram of a procedure as a picture to download (SVG)."""
     declared = _version(request, code)
     response = HttpResponse(chart.drawing(declared), content_type="image/svg+xml")
-    response["Content-Disposition"] = f'inline; filename="{code}-{declared.version}.svg"'
-    # Its own style sheet, nothing else.
-    response["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+    response["Content-Disposition"] = f'attachment; filename="{code}-{declared.version}.svg"'
     return response
 
 
@@ -330,7 +335,14 @@ def text_size(request: HttpRequest) -> HttpResponse:
         following = "/"
     response = HttpResponseRedirect(following)
     size = "large" if request.POST.get("text_size") == "large" else "normal"
-    response.set_cookie("text_size", size, max_age=365 * 86400, samesite="Lax", httponly=True)
+    response.set_cookie(
+        "text_size",
+        size,
+        max_age=365 * 86400,
+        samesite="Lax",
+        httponly=True,
+        secure=request.is_secure(),
+    )
     return response
 
 

@@ -118,6 +118,7 @@ def operate(request: HttpRequest) -> HttpResponse:
     ready = [(PARTS[name], "done" if ok else "overdue") for name, ok in parts.items()]
     shown = context(
         request,
+        "operate",
         parts=ready,
         figures=figures,
         loss=seen.lost(log.origin()),

@@ -51,7 +51,7 @@ __all__ = ["Consultation", "HouseholdReturn", "MenuItem", "Opinion", "Reply", "S
 CLOSED = "closed"
 """The phase of a run that the office has closed before or after its term."""
 
-VISITS_SHOWN = 200
+VISITS_SHOWN = 60
 """How many households still to be visited a page lists at once."""
 
 
