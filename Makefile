@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test test-fast bench lint chaos city messages lock clean
+.PHONY: help demo setup test test-fast bench lint chaos city audit sqlmap messages lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,12 +49,19 @@ lint: setup  ## style, types, import contracts, migrations, settings, translatio
 	SANWEN_HOME=.venv/check $(BIN)/python manage.py makemigrations --check --dry-run
 	SANWEN_HOME=.venv/check SANWEN_HTTPS=1 SANWEN_HOSTS=example.org \
 	  $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(BIN)/python tools/audit.py
 
 chaos: setup  ## kill servers, workers, Redis and PostgreSQL under load; nothing may be lost (FOR=60 seconds)
 	$(BIN)/python tools/chaos.py --seconds $(or $(FOR),60)
 
 city: setup  ## the city profile on this machine: PostgreSQL, Redis, S3, nginx, servers, Celery, the demo
 	$(BIN)/python tools/city.py
+
+audit: setup  ## known holes in the packages, where the service that knows of them is reachable
+	$(BIN)/python tools/audit.py
+
+sqlmap: setup  ## sqlmap on every parameter of five pages of a running demo (AT=, COOKIE=)
+	$(BIN)/python tools/sqlmap.py $(or $(AT),http://127.0.0.1:8000) $(if $(COOKIE),--cookie $(COOKIE))
 
 messages: setup  ## bring the texts of code and templates into locale/en
 	$(BIN)/python tools/messages.py extract
