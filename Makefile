@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test test-fast bench lint chaos city audit sqlmap messages lock clean
+.PHONY: help demo setup test test-fast bench lint chaos city audit lighthouse sqlmap messages lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,9 @@ city: setup  ## the city profile on this machine: PostgreSQL, Redis, S3, nginx, 
 
 audit: setup  ## known holes in the packages, where the service that knows of them is reachable
 	$(BIN)/python tools/audit.py
+
+lighthouse:  ## Lighthouse at phone settings on four pages of a running demo (AT=, COOKIE=); needs Node.js
+	@tools/lighthouse.sh $(or $(AT),http://127.0.0.1:8000) $(COOKIE)
 
 sqlmap: setup  ## sqlmap on every parameter of six pages of a running demo (AT=, COOKIE=)
 	$(BIN)/python tools/sqlmap.py $(or $(AT),http://127.0.0.1:8000) $(if $(COOKIE),--cookie $(COOKIE))

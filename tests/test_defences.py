@@ -161,7 +161,7 @@ def test_every_kind_of_answer_has_every_header(world: World) -> None:
     types = {content for _status, content in kinds}
     assert types >= {
         "text/html", "application/pdf", "text/csv", "application/json", "image/svg+xml",
-        "text/calendar", "application/atom+xml", "image/jpeg",
+        "text/calendar", "application/atom+xml", "image/png",
     }  # fmt: skip
 
 
