@@ -45,9 +45,11 @@ FOREIGN = {
     "API", "OpenAPI", "JPEG", "PNG", "WebP", "SHA-256", "SHA", "Base64", "RFC", "WCAG",
     "JavaScript", "Webhook", "GeoJSON", "Excel", "Ed25519", "Sanwen", "URL", "XLSX", "HTML", "OCR",
     "C2SP", "tlog-tiles", "verify", "checkpoint", "DNS", "Chrome", "Edge", "Safari", "Firefox",
-    "Prometheus", "UTF-8", "AA",
+    "Prometheus", "UTF-8", "AA", "Standard", "Webhooks", "https", "base64url",
 }  # fmt: skip
 """Words that are Chinese too: names of formats and of programs."""
+NAMES = re.compile(r"\.?[\w-]+(\.[a-z]+)+|[A-Z]+(_[A-Z]+)+|/[a-z]+/", re.ASCII)
+"""Names of files and of variables, and addresses."""
 RUN_AXE = """axe.run({resultTypes: ["violations"]}).then(found => found.violations.map(
     each => each.id + ": " + each.nodes.slice(0, 2).map(node => node.html.slice(0, 160)).join(" ")))
 """
@@ -124,7 +126,8 @@ def untranslated(pages: Iterable[Page]) -> list[str]:
     for each in all_declared():
         if each.__module__.startswith("tests."):
             data += f"\n{each.title}\n{each.summary}"
-    data += "\n".join(generator.HEADINGS)  # of the roll's columns, which are the file's own
+    # The columns of a roll are the file's own.
+    data += "\n" + "\n".join((*generator.HEADINGS, "业主编号"))
     ours = {
         entry.msgid for entry in polib.pofile(str(ROOT / "locale/en/LC_MESSAGES/django.po"))
     } - exact
@@ -139,7 +142,7 @@ def untranslated(pages: Iterable[Page]) -> list[str]:
         for text in Texts(page.html).found:
             if not chinese(text):
                 continue  # an address, a fingerprint, a number
-            words = re.sub(r"\.?[\w-]+(\.[a-z]+)+", "", text, flags=re.ASCII)  # names of files
+            words = NAMES.sub("", text)
             for word in re.findall(r"[A-Za-z][A-Za-z0-9-]{2,}", words):
                 if word not in FOREIGN and word not in data:
                     wrong[f"in Chinese: {word} in {text}"].append(page.address)
