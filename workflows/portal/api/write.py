@@ -24,7 +24,7 @@ from ...parties import Party, directory, own_roles, role_title
 from ...steps.base import Step, look_at
 from ...steps.opinion import Answering
 from .. import desk, words
-from ..viewer import Offer, Viewer
+from ..viewer import Offer, Viewer, capacities_to_open
 from ..views import find_case
 from . import schemas, shapes
 from .answers import (
@@ -284,7 +284,7 @@ def _openable(
         place: [party for party in held if covers(token, party, act=True)]
         for place, held in directory().parties_everywhere(token.user, clock.now()).items()
     }
-    return declared, desk.capacities_to_open(everywhere, declared) if declared.listed else {}
+    return declared, capacities_to_open(everywhere, declared) if declared.listed else {}
 
 
 @api.get("/procedures/{code}/entrances", response=own(schemas.Entrances), **READING)
