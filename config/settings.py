@@ -144,7 +144,17 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A shared in-memory database has one writer for all threads and ignores the timeout.
     DATABASES["default"]["TEST"] = {"NAME": env("SANWEN_TEST_DATABASE", default=None)}
 else:
-    DATABASES["default"]["CONN_MAX_AGE"] = 60
+    # A server has a thread for each request, whose connection nobody would find again: there a
+    # pool lends them. Clocks and workers have threads that last, and keep theirs.
+    _pool = env.int("SANWEN_POOL", default=0)
+    DATABASES["default"]["CONN_MAX_AGE"] = 0 if _pool else 60
+    if _pool:
+        DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+        DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+            "min_size": 1,
+            "max_size": _pool,
+            "timeout": 10,
+        }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Redis switches live updates, the cache and the queue to their city forms
