@@ -134,6 +134,8 @@ def untranslated(pages: Iterable[Page]) -> list[str]:
     clients = {role: client_of(username) for role, username in PEOPLE.items()}
     wrong = defaultdict(list)
     for page in pages:
+        if page.route == "news/queue/":
+            continue  # what waits there is shown as it will be pushed, in its readers' language
         answer = clients[page.role].get(page.address, headers={"Accept-Language": "en"})
         for text in Texts(answer.content.decode()).found:
             foreign = any(run not in data for run in chinese(text))
