@@ -63,7 +63,7 @@ def everywhere_at_once(town, community: Community | None = None) -> Case:
         for step in Renovation.steps():
             if not case.runs.filter(name=step.name).exists():
                 run = StepRun(process=case, flow_task=step, name=step.name)
-                run.save()
+                run.came_from = case.runs.first()
                 step.activation_class(run).activate()
                 run.save()
         flush(case)
