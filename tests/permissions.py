@@ -171,8 +171,9 @@ RULES: dict[str, Rule] = {
     "jobs/<uuid:uid>/file/": tried("tests/workflows/test_jobs.py"),
     "moderation/waiting/<slug:kind>/<int:number>/": tried("tests/workflows/test_moderation.py"),
     **dict.fromkeys(
-        ("log/checkpoint", "log/key", "log/tile/<path:path>", "log/proof/<int:index>"), tried(LOG)
+        ("log/checkpoint", "log/key", "log/proof/<int:index>"), PUBLIC
     ),
+    "log/tile/<path:path>": tried(LOG),
     "appeals/<str:number>/sheet-<int:round_>.pdf": tried("tests/processes/appeals"),
     **dict.fromkeys(
         (CASE + "posts/" + end for end in (

@@ -14,6 +14,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
+from sanwen.note import Signer
 from tests.factories import make_estate, make_member, make_person, make_street, units_of
 from tests.permissions import LIBRARY, ROLES, RULES, routes
 from tests.processes.community.test_erasure import Place
@@ -22,6 +23,7 @@ from tests.sandbox.opinion_procedures import Needs, photo
 from workflows import acts
 from workflows.models import Attachment, Case, Disclosure, StepRun
 from workflows.parties import Party
+from workflows.records import log
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,6 +73,7 @@ class World:
         household = Party("household", f"household:{home.pk}", speaker.pk)
         said, shown = {"text": "别处的意见"}, {"photos": [photo(99)]}
         acts.perform(other, "ask", "opinion.submitted", household, said, shown)
+        log.integrate_now()
         self.places = {True: self._named(own, 3), False: self._named(other, 2)}
 
     def _named(self, case: Case, seq: int) -> dict[str, Any]:
@@ -112,9 +115,11 @@ def admitted(answer: Any, *, past: bool = False) -> bool:
 
 @pytest.mark.slow
 def test_nobody_gets_where_the_rules_say_no(
-    place: Place, settings: Any, django_user_model: Any
+    place: Place, settings: Any, django_user_model: Any, tmp_path: Path
 ) -> None:
     cache.clear()
+    settings.SANWEN_LOG_KEY_FILE = tmp_path / "log.key"
+    log.write_key(Signer.make(settings.SANWEN_LOG_ORIGIN), settings.SANWEN_LOG_KEY_FILE)
     world = World(place, django_user_model)
     clients = {role: world.client(role) for role in ROLES}
     wrong = []
