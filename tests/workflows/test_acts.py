@@ -417,3 +417,18 @@ def test_an_act_that_moves_no_token_never_touches_the_graph(
     assert done.record.act == act
     touched = [q["sql"] for q in asked.captured_queries if any(part in q["sql"] for part in GRAPH)]
     assert touched == []
+
+
+def test_records_of_one_act_have_one_name_for_a_party_that_was_not_there_before(case):
+    """What the door read of the party holds for the first record alone."""
+    stranger = Party("office", "person:404404", None)
+    with acts._holding(case):
+        found = records.Found(case.length, None, None)
+        for _n in range(2):
+            records.append(
+                case, act="case.noted", at=clock.now(), party=stranger, body={}, found=found
+            )
+        records.flush(case)
+    ids = [json.loads(r.canonical)["party"]["id"] for r in case.records.filter(act="case.noted")]
+    assert len(ids) == 2
+    assert len(set(ids)) == 1
