@@ -204,6 +204,10 @@ RULES: dict[str, Rule] = {
         )),
         tried("tests/workflows/test_api_writing.py"),
     ),
+    **dict.fromkeys(
+        ("api/v1/files/<uid>", "api/v1/cases/<number>/records/<seq>/files"),
+        tried("tests/workflows/test_api_files.py"),
+    ),
     "api/v1/procedures/<code>/cases": tried("tests/workflows/test_api_writing.py", method="post"),
     "my/tokens/<int:pk>/revoke/": tried("tests/processes/community/test_tokens.py", method="post"),
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -26,14 +27,14 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 def test_the_examples_do_what_the_page_says(place: Place, live_server: Any, tmp_path: Path) -> None:
     cache.clear()
     blocks = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
-    me, offered, paper, waiting, reply, own, mine, receipt, wrong = blocks
+    me, offered, paper, waiting, reply, own, mine, receipt, files, fetch, wrong = blocks
     case = acts.open_case(Needs, place.community, place.staff("office"), title="问需")
     (tmp_path / "photo.png").write_bytes(photo(9).read())
     known = {"SITE": live_server.url, "CASE": case.number}
     known["RUN"] = str(StepRun.objects.get(process=case, name="ask").pk)
 
-    def run(block: str) -> Any:
-        done = subprocess.run(
+    def shell(block: str) -> str:
+        return subprocess.run(
             ["bash", "-c", block],
             env={"PATH": os.environ["PATH"], "NO_PROXY": "*", **known},
             cwd=tmp_path,
@@ -41,8 +42,10 @@ def test_the_examples_do_what_the_page_says(place: Place, live_server: Any, tmp_
             text=True,
             timeout=120,
             check=True,
-        )
-        return json.loads(done.stdout)
+        ).stdout
+
+    def run(block: str) -> Any:
+        return json.loads(shell(block))
 
     assert place.units[2].label in paper, "the roll of the tests has that household"
     scopes = [tokens.READ_STAFF, tokens.ACT_STAFF]
@@ -64,5 +67,10 @@ def test_the_examples_do_what_the_page_says(place: Place, live_server: Any, tmp_
     assert Opinion.objects.count() == 2
     assert run(mine)["items"][0]["seq"] == int(known["SEQ"])
     assert run(receipt)["copy_to_keep"]["record"]
+    (file,) = run(files)["items"]
+    known["FILE"] = file["url"].rpartition("/")[2]
+    assert shell(fetch) == ""
+    brought = (tmp_path / "file.png").read_bytes()
+    assert hashlib.sha256(brought).hexdigest() == file["sha256"]
     told = run(wrong)
     assert (told["status"], list(told["errors"])) == (422, ["text"])

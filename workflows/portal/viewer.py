@@ -9,7 +9,8 @@ from typing import Any
 
 from .. import acts, clock
 from ..models.case import Case, Community, StepRun
-from ..parties import Party, directory
+from ..models.record import Attachment
+from ..parties import Party, directory, own_roles
 from ..procedure import Procedure
 from ..steps.base import ActSpec, Step
 from ..steps.matters import CaseActs
@@ -39,6 +40,9 @@ class Offer:
 
 class Viewer:
     """The user of a request, as far as one case is concerned."""
+
+    own = staff = True
+    """Whether files are shown that they handed in for themselves; that those see who oversee."""
 
     def __init__(
         self,
@@ -83,8 +87,10 @@ class Viewer:
     @cached_property
     def oversees(self) -> bool:
         """Whether what is not public of this case may be shown."""
-        return bool(self.user.is_authenticated) and directory().may_oversee(
-            self.user, self.case.community, clock.now()
+        return (
+            self.staff
+            and bool(self.user.is_authenticated)
+            and directory().may_oversee(self.user, self.case.community, clock.now())
         )
 
     @property
@@ -114,6 +120,33 @@ class Viewer:
             return False
         panels = (step for step in self.case.declared.steps() if step.kind == "panel")
         return any(self.roles.intersection(panel.participants) for panel in panels)
+
+    def may_have(self, file: Attachment) -> bool:
+        """Whether the viewer may download a file of the case: everybody one that is public; others
+        who handed them in, those whom the procedure names, and a panel that judges them."""
+        if file.public:
+            return True
+        run = file.run
+        if run is None or not self.user.is_authenticated:
+            return False
+        return (
+            self._handed_in(file)
+            or self.case.declared.may_read(file, self.parties, self.oversees)
+            or self.judges(run)
+        )
+
+    def _handed_in(self, file: Attachment) -> bool:
+        trace = getattr(file.record, "trace", None)
+        if file.record is None or trace is None or trace.user_id != self.user.pk:
+            return False
+        record = file.record
+        if record.content["party"].get("via") == "paper":
+            # A neighbour's signed form: for as long as one may type in here.
+            return self.typist is not None
+        if record.role in own_roles():
+            return self.own
+        # What one did in an office is the office's: for as long as one serves there.
+        return record.role in self.roles
 
     def offers(self, run: StepRun | None, step: Step) -> list[Offer]:
         """What the viewer may do at a step now; the door decides again."""

@@ -292,22 +292,18 @@ def procedure_bpmn(request: HttpRequest, code: str) -> HttpResponse:
 @require_GET
 def file(request: HttpRequest, uid: str) -> HttpResponseBase:
     """A file that came with an act, as a download; private ones only for those who may see them."""
-    attachment = get_object_or_404(
-        Attachment.objects.select_related("run__process__community", "record__trace"), uid=uid
-    )
-    if not attachment.public:
-        run = attachment.run
-        allowed = False
-        if request.user.is_authenticated and run is not None:
-            author = getattr(attachment.record, "trace", None)
-            allowed = author is not None and author.user_id == request.user.pk
-            viewer = Viewer(request.user, run.process)
-            reads = run.process.declared.may_read
-            allowed = allowed or reads(attachment, viewer.parties, viewer.oversees)
-            allowed = allowed or viewer.judges(run)
-        if not allowed:
-            raise Http404
-    return handed_out(attachment)
+    found = find_file(uid)
+    if not found.public and (
+        found.run is None or not Viewer(request.user, found.run.process).may_have(found)
+    ):
+        raise Http404
+    return handed_out(found)
+
+
+def find_file(uid: object) -> Attachment:
+    """A file with its case and who handed it in, or 404; not yet whether one may have it."""
+    rows = Attachment.objects.select_related("run__process__community", "record__trace")
+    return get_object_or_404(rows, uid=uid)
 
 
 def handed_out(attachment: Attachment) -> HttpResponseBase:

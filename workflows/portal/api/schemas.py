@@ -143,6 +143,19 @@ class File(Schema):
     sha256: str
 
 
+class OwnFile(File):
+    """A file that the token's owner may download; nothing is left of it but this where `erased`."""
+
+    public: bool
+    erased: bool
+
+
+class Files(Schema):
+    """Files of a record."""
+
+    items: list[OwnFile]
+
+
 class Record(Schema):
     """One record: the public trace of an act. `body` is what is public of it now, `party` a
     pseudonym that means nothing outside the case, `log_index` its place in the log once it has one.

@@ -23,15 +23,17 @@ from ...steps.base import Words
 from .answers import Limited, Told
 
 READ, READ_STAFF = "read", "read.staff"
+FILES_STAFF = "files.staff"
 ACT, ACT_STAFF = "act.resident", "act.staff"
 SCOPES: dict[str, Words] = {
-    READ: _("查看我办过的、等我办理的和回执"),
+    READ: _("查看我办过的、等我办理的和回执，下载我提交的文件"),
     ACT: _("以本人的身份办理"),
     READ_STAFF: _("查看等我以工作身份办理的"),
+    FILES_STAFF: _("下载我以工作身份可以查看的非公开文件"),
     ACT_STAFF: _("以工作身份办理，包括补录纸质表"),
 }
 """What a token may be given, with what people read."""
-OF_STAFF = frozenset({READ_STAFF, ACT_STAFF})
+OF_STAFF = frozenset({READ_STAFF, FILES_STAFF, ACT_STAFF})
 MOST = 20
 """Tokens that work which one account may have at once."""
 LONGEST = 365
