@@ -41,9 +41,9 @@ MODULES = (
     "timesql,upload,xss"
 )
 LONG = os.environ.get("SANWEN_TEST_WAPITI") == "long"
-SEEKING, ATTACKING, DEEP = (600, 120, 40) if LONG else (12, 2, 8)
-"""Seconds to look for pages, seconds for each module, pages of a folder. SANWEN_TEST_WAPITI=long
-takes an hour, and more modules."""
+SEEKING, ATTACKING, FOLDER, DEPTH = (240, 90, 40, 5) if LONG else (12, 2, 8, 3)
+"""Seconds to look for pages, seconds for each module, pages of a folder, links from the first page.
+SANWEN_TEST_WAPITI=long takes half an hour for each person at most, and more modules."""
 MODULES += ",backup,brute_login_form,htaccess,ldap,shellshock" if LONG else ""
 
 
@@ -137,7 +137,7 @@ def well(address: str) -> bool:
 
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize(
-    "who", ["visitor", "resident", "committee"] if LONG else ["visitor", "committee"]
+    "who", ["visitor", "resident", "office"] if LONG else ["visitor", "committee"]
 )
 def test_wapiti_finds_nothing(
     place: Place, server: tuple[str, Path], tmp_path: Path, who: str
@@ -145,13 +145,17 @@ def test_wapiti_finds_nothing(
     address, log = server
     told = tmp_path / "found.json"
     command = [
-        *(str(WAPITI), "-u", f"{address}/", "--scope", "folder", "-d", "3"),
+        *(str(WAPITI), "-u", f"{address}/", "--scope", "folder", "-d", str(DEPTH)),
         *("-m", MODULES, "--max-scan-time", str(SEEKING), "--max-attack-time", str(ATTACKING)),
-        *("--max-files-per-dir", str(DEEP), "--max-parameters", "30", "--flush-session"),
+        *("--max-files-per-dir", str(FOLDER), "--max-parameters", "30", "--flush-session"),
         *("-x", f"{address}/accounts/logout/", "--no-bugreport", "-v", "0", "--timeout", "30"),
         *("--verify-ssl", "0", "-f", "json", "-o", str(told)),
     ]
-    person: Any = {"resident": place.others[0], "committee": place.committee}.get(who)
+    person: Any = {
+        "resident": place.others[0],
+        "committee": place.committee,
+        "office": place.office,
+    }.get(who)
     if person is not None:
         client = Client()
         client.force_login(person, backend=settings.AUTHENTICATION_BACKENDS[0])
