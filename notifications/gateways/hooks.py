@@ -38,9 +38,12 @@ TIMEOUT = urllib3.Timeout(connect=5, read=10)
 OLD_COUNTS = dt.timedelta(days=7)
 """How long the secret before counts as well, so that a program can change over."""
 _TRANSLATED = [
-    ipaddress.ip_network(each) for each in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")
+    ipaddress.ip_network(each)
+    for each in ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
 ]
-"""Networks in whose addresses others are hidden (RFC 6052, RFC 8215, RFC 3056)."""
+"""Networks in whose addresses others are hidden (RFC 4291, 6052, 8215, 3056, 4380)."""
+_SITES = ipaddress.ip_network("fec0::/10")
+"""Once the private addresses of IPv6 (RFC 3879); networks may still use them."""
 
 
 class Inside(Exception):
@@ -78,7 +81,7 @@ def public(address: str) -> bool:
     if isinstance(found, ipaddress.IPv6Address):
         if found.ipv4_mapped is not None:
             found = found.ipv4_mapped
-        elif any(found in network for network in _TRANSLATED):
+        elif any(found in network for network in (*_TRANSLATED, _SITES)):
             return False
     return found.is_global and not found.is_multicast
 
@@ -88,6 +91,7 @@ class _Looked:
 
     anywhere = False
     timer: threading.Timer | None = None
+    handle: socket.socket | None = None
 
     def _new_conn(self) -> socket.socket:
         host: str = self.host  # type: ignore[attr-defined]
@@ -100,15 +104,25 @@ class _Looked:
         if not self.anywhere and not public(str(made.getpeername()[0])):
             made.close()
             raise Inside
-        self.timer = threading.Timer(WHOLE, _end, [made])
+        # TLS takes the socket over and leaves an empty one: a second handle ends what either is.
+        self.handle = made.dup()
+        self.timer = threading.Timer(WHOLE, _end, [self.handle])
         self.timer.daemon = True
         self.timer.start()
         return made
 
+    def let_go(self) -> None:
+        """It has ended, one way or another."""
+        if self.timer is not None:
+            self.timer.cancel()
+        if self.handle is not None:
+            self.handle.close()
+        self.close()  # type: ignore[attr-defined]
 
-def _end(made: socket.socket) -> None:
+
+def _end(handle: socket.socket) -> None:
     with contextlib.suppress(OSError):
-        made.shutdown(socket.SHUT_RDWR)
+        handle.shutdown(socket.SHUT_RDWR)
 
 
 class _Plain(_Looked, HTTPConnection):
@@ -232,7 +246,5 @@ def _post(url: str, body: bytes, headers: dict[str, str]) -> int:
         raise Refused("unreachable") from None
     finally:
         for one in made:
-            if one.timer is not None:
-                one.timer.cancel()
-            one.close()
+            one.let_go()
         pool.close()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import re
 import socket
+import ssl
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from notifications import fanout, gateways, hooks, sending, worker
 from notifications.gateways import hooks as gateway
 from notifications.models import FAILED, HOOK, SENT, Channel, Delivery, Gateway, Hook, Reader
+from tests.test_wapiti import certificate
 from workflows import acts, clock
 from workflows.records import erasure
 
@@ -174,7 +179,8 @@ def test_an_address_that_is_none_is_refused(owner: Client, case: Any, address: s
         ("169.254.169.254", False), ("100.64.0.1", False), ("0.0.0.0", False),
         ("224.0.0.1", False), ("255.255.255.255", False), ("::1", False), ("fe80::1%eth0", False),
         ("fd00::1", False), ("::ffff:10.0.0.1", False), ("64:ff9b::a00:1", False),
-        ("2002:a00:1::1", False), ("no address", False),
+        ("2002:a00:1::1", False), ("::10.0.0.1", False), ("fec0::1", False),
+        ("2001:0:a00:1::1", False), ("no address", False),
     ],
 )  # fmt: skip
 def test_which_addresses_are_public(address: str, may: bool) -> None:
@@ -254,6 +260,46 @@ def test_a_program_that_never_ends_is_ended(settings: Any, monkeypatch: Any) -> 
         port = server.getsockname()[1]
         settings.SANWEN_HOOK_INSIDE = ["127.0.0.1"]
         assert fault_of(f"http://127.0.0.1:{port}/") == "unreachable"
+
+
+@pytest.mark.parametrize("begins", [True, False])
+def test_nor_does_one_that_drips_behind_tls(
+    settings: Any, monkeypatch: Any, tmp_path: Any, begins: bool
+) -> None:
+    """Each byte comes in time, the end never: in the handshake, or in the head of the answer."""
+    monkeypatch.setattr(gateway, "WHOLE", 1.0)
+    private, public = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(public))
+    settings.SANWEN_HOOK_INSIDE = ["127.0.0.1"]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(public, private)
+    reached, over = threading.Event(), threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            link: socket.socket = server.accept()[0]
+            if begins:
+                link = context.wrap_socket(link, server_side=True)
+                link.sendall(b"HTTP/1.1 2")
+            reached.set()
+            with link:
+                if not begins:  # the head of a long record
+                    link.sendall(b"\x16\x03\x03\x3f\xff\x02\x00\x3f\xfb")
+                while not over.wait(0.1):
+                    link.send(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=drip, args=[server], daemon=True).start()
+        began = time.monotonic()
+        try:
+            assert fault_of(f"https://127.0.0.1:{server.getsockname()[1]}/") in (
+                "unreachable",
+                "bad_certificate",
+            )
+        finally:
+            over.set()
+        assert reached.is_set()
+        assert time.monotonic() - began < 5
 
 
 def test_everybody_sees_and_keeps_their_own(
