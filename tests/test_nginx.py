@@ -201,6 +201,13 @@ def test_what_is_kept_and_for_whom(site, case):
         _others, text = site.get(page)
         assert "/accounts/logout/" not in text
 
+    # Under HTTPS the cookie has another name (`__Host-`), which is no name of an nginx variable.
+    for cookie in ("__Host-sessionid=x", "a=b; __Host-sessionid=x", "messages=x"):
+        site.twice(page)
+        assert site.get(page, Cookie=cookie)[0]["X-Cache"] == "BYPASS", cookie
+    site.twice(page)
+    assert site.get(page, Authorization="Bearer x")[0]["X-Cache"] == "BYPASS"
+
     # A page with a form has a token: never kept.
     for _n in range(2):
         login, _text = site.get("/accounts/login/")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import struct
+import time
 import zipfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -206,6 +208,43 @@ def test_a_very_large_picture_is_made_smaller():
     content, _type, _extension = uploads.checked(upload(picture(size=(6000, 3000))))
     with Image.open(io.BytesIO(content)) as clean:
         assert max(clean.size) == uploads.MAX_SIDE
+
+
+def test_a_camera_that_puts_several_pictures_into_one_is_taken():
+    out = io.BytesIO()
+    first, second = Image.new("RGB", (40, 30), "red"), Image.new("RGB", (40, 30), "blue")
+    first.save(out, "MPO", save_all=True, append_images=[second])
+    content, media_type, _extension = uploads.checked(upload(out.getvalue()))
+    assert media_type == "image/jpeg"
+    with Image.open(io.BytesIO(content)) as clean:
+        assert clean.format == "JPEG"
+        assert clean.getpixel((5, 5))[0] > 200
+
+
+@pytest.mark.parametrize(("kind", "side"), [("WEBP", 5001), ("PNG", 6325)])
+def test_what_a_few_bytes_unpack_to_has_a_limit(kind, side):
+    content = picture(kind, size=(side, side), **({"lossless": True} if kind == "WEBP" else {}))
+    assert len(content) < 500_000
+    with pytest.raises(ValidationError):
+        uploads.checked(upload(content))
+
+
+def test_pictures_are_unpacked_one_by_one(monkeypatch):
+    """A picture of two thousand bytes may take half a gigabyte while it is read."""
+    now, most = [], []
+    real = uploads.ImageOps.exif_transpose
+
+    def turned(*args, **more):
+        now.append(1)
+        most.append(len(now))
+        time.sleep(0.05)
+        now.pop()
+        return real(*args, **more)
+
+    monkeypatch.setattr(uploads.ImageOps, "exif_transpose", turned)
+    with ThreadPoolExecutor(4) as many:
+        list(many.map(uploads.checked, [upload(picture()) for _n in range(4)]))
+    assert most == [1] * 4
 
 
 def test_of_a_moving_picture_the_first_stays():
