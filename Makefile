@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test test-fast bench lint chaos city audit lighthouse sqlmap messages lock clean
+.PHONY: help demo setup test test-fast bench lint chaos city audit lighthouse attack messages lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,8 +63,11 @@ audit: setup  ## known holes in the packages, where the service that knows of th
 lighthouse:  ## Lighthouse at phone settings on four pages of a running demo (AT=, COOKIE=); needs Node.js
 	@tools/lighthouse.sh $(or $(AT),http://127.0.0.1:8000) $(COOKIE)
 
-sqlmap: setup  ## sqlmap on every parameter of six pages of a running demo (AT=, COOKIE=)
-	$(BIN)/python tools/sqlmap.py $(or $(AT),http://127.0.0.1:8000) $(if $(COOKIE),--cookie $(COOKIE))
+attack: setup  ## sqlmap, Wapiti and Schemathesis at length, on SQLite and on PostgreSQL; two hours
+	@for stack in "" city; do echo "== attacks on $${stack:-SQLite}"; \
+	  SANWEN_TEST_STACK=$$stack SANWEN_TEST_SQLMAP=long SANWEN_TEST_WAPITI=long \
+	  SANWEN_TEST_SCHEMATHESIS=long $(BIN)/python -m pytest -n $(WORKERS) -s \
+	  tests/test_sqlmap.py tests/test_wapiti.py tests/workflows/test_api_fuzzed.py || exit 1; done
 
 messages: setup  ## bring the texts of code and templates into locale/en
 	$(BIN)/python tools/messages.py extract

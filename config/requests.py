@@ -13,7 +13,7 @@ from contextvars import ContextVar
 
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.utils.cache import patch_cache_control, patch_vary_headers
 
 from workflows import tracing
@@ -59,8 +59,8 @@ class NameRequests:
 
 
 class RefuseNul:
-    """Refuses addresses with a NUL in them (400): PostgreSQL takes none in a text, SQLite does, and
-    no address of ours has one. Forms refuse it themselves, and so does the API."""
+    """Refuses addresses and forms with a NUL in them (400): PostgreSQL takes none in a text, SQLite
+    does, and nobody can type one. The API refuses it itself."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -71,6 +71,17 @@ class RefuseNul:
         if ("\x00" in request.path or "%00" in query) and not request.path.startswith("/api/"):
             raise SuspiciousOperation("an address with a NUL")
         return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_view: object) -> None:
+        """What is sent: by now the address is known, and with it that somebody takes forms."""
+        if request.method != "POST" or request.path.startswith("/api/"):
+            return
+        try:
+            sent = request.POST
+        except UnreadablePostError:  # nobody is there any more
+            return
+        if any("\x00" in text for name, texts in sent.lists() for text in (name, *texts)):
+            raise SuspiciousOperation("a form with a NUL")
 
 
 class StayHere:

@@ -89,6 +89,28 @@ def test_no_address_takes_a_form_without_its_token(world: World) -> None:
     assert {route for route in exempt if not route.startswith("api/")} == WITHOUT_TOKEN
 
 
+@pytest.mark.city
+@pytest.mark.parametrize("packed", [False, True])
+def test_signs_that_no_database_takes_are_refused_in_forms_too(place: Place, packed: bool) -> None:
+    """PostgreSQL takes no NUL in a text: none comes as far as a query, whichever view reads it."""
+    cache.clear()
+    street = place.community.parent
+    auditor = make_person("auditor", "auditor", community=street)
+    for person, where, field in (
+        (place.others[0], "/news/follow/", "case"),
+        (place.others[0], "/news/settings/stop/", "key"),
+        (place.others[0], "/news/hooks/", "hook"),
+        (auditor, "/audit/take/", "case"),
+        (None, "/appeals/new/", "community"),
+    ):
+        client = Client(raise_request_exception=False)
+        if person is not None:
+            client.force_login(person)
+        more = {} if packed else {"content_type": "application/x-www-form-urlencoded"}
+        sent: Any = {field: "x\0y"} if packed else f"{field}=x%00y"
+        assert client.post(where, sent, **more).status_code == 400, where
+
+
 # --- ways out
 
 

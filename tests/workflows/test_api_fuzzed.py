@@ -4,6 +4,7 @@ whoever reads, nor by a program that acts for a resident or for staff."""
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import urllib.request
@@ -15,15 +16,32 @@ from django.core.cache import cache
 
 from tests.processes.community.test_erasure import Place
 from tests.processes.community.test_erasure import place as place
-from tests.sandbox.opinion_procedures import Needs
+from tests.sandbox.opinion_procedures import Needs, photo
 from workflows import acts
-from workflows.models import Case, StepRun
+from workflows.models import Attachment, Case, StepRun
 from workflows.portal.api import tokens
 from workflows.records import first_fault
 
+LONG = os.environ.get("SANWEN_TEST_SCHEMATHESIS") == "long"
+"""Other examples in each run, hundreds of each operation, and one operation after another with what
+the one before has answered; a quarter of an hour for each test at most."""
+STEADY = ("--continue-on-failure",) if LONG else ("--seed=1", "--generation-deterministic")
+LONGEST = 1500 if LONG else 500
 EXPECTED = ["2xx", "3xx", "401", "403", "404", "409", "422", "429"]
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.city, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.city,
+    pytest.mark.slow,
+    pytest.mark.timeout(LONGEST + 100),
+]
+
+
+MANY = (
+    ("--max-examples=150", "--phases=examples,coverage,fuzzing,stateful", "--max-time=900")
+    if LONG
+    else ()
+)
 
 
 def try_everything(url: str, folder: Path, *more: str) -> None:
@@ -37,8 +55,7 @@ def try_everything(url: str, folder: Path, *more: str) -> None:
             "run",
             described,
             f"--url={url}",
-            "--seed=1",
-            "--generation-deterministic",
+            *STEADY,
             "--request-timeout=30",
             "--max-failures=5",
             "--no-color",
@@ -47,9 +64,11 @@ def try_everything(url: str, folder: Path, *more: str) -> None:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=LONGEST,
         check=False,
     )
+    if LONG:
+        print(done.stdout[-3000:])
     assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
 
 
@@ -57,7 +76,8 @@ def test_schemathesis_finds_nothing(place: Place, live_server: Any, tmp_path: Pa
     cache.clear()
     place.consultation()
     place.ballot()
-    more = ("--max-examples=6", "--phases=examples,coverage,fuzzing", "--exclude-tag=acting")
+    more = MANY or ("--max-examples=6", "--phases=examples,coverage,fuzzing")
+    more += ("--exclude-tag=acting",)
     try_everything(live_server.url, tmp_path, *more)
 
 
@@ -68,13 +88,17 @@ def test_nothing_is_found_by_who_acts(
     cache.clear()
     case = acts.open_case(Needs, place.community, place.staff("office"), title="问需")
     run = StepRun.objects.get(process=case, name="ask")
+    mine = place.owner(1, "household")
+    said = {"text": "雨棚漏水"}
+    done = acts.perform(case, "ask", "opinion.submitted", mine, said, {"photos": [photo(3)]})
     person = place.others[0] if who == "resident" else place.committee
     token = tokens.give(person, "fuzz", tokens.SCOPES, 300, confirmed=True)
     named = {
         "path.number": case.number,
         "path.run": run.pk,
         "path.code": "sandbox_needs",
-        "path.seq": 1,
+        "path.seq": done.record.seq,
+        "path.uid": str(Attachment.objects.get(record=done.record).uid),
     }
     # What the form of an act takes is described case by case (``GET …/acts``), so that a body which
     # the description of all acts allows may still be told what is missing.
@@ -83,7 +107,8 @@ def test_nothing_is_found_by_who_acts(
     lines += ["[checks.positive_data_acceptance]", f"expected-statuses = {EXPECTED}"]
     (tmp_path / "schemathesis.toml").write_text("\n".join(lines))
     phases = "coverage,fuzzing" if who == "resident" else "fuzzing"
-    more = (f"--phases={phases}", "--include-tag=acting", "--include-tag=mine")
-    try_everything(live_server.url, tmp_path, "--max-examples=10", *more)
+    more = MANY or ("--max-examples=10", f"--phases={phases}")
+    more += ("--include-tag=acting", "--include-tag=mine")
+    try_everything(live_server.url, tmp_path, *more)
     for each in Case.objects.all():
         assert first_fault(each) is None
