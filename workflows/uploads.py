@@ -100,7 +100,8 @@ def checked(file: UploadedFile, *, pictures_only: bool = False) -> tuple[bytes, 
     # WeasyPrint, once imported, lets Pillow take half a picture for a whole one in this process.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
-        with _ONE_BY_ONE, Image.open(io.BytesIO(content), formats=tuple(PICTURES)) as picture:
+        with _ONE_BY_ONE, Image.open(io.BytesIO(content), formats=tuple(PICTURES)) as opened:
+            picture: Image.Image = opened
             # Some cameras put several pictures into a JPEG; the first one counts.
             kind = "JPEG" if picture.format == "MPO" else picture.format or ""
             if picture.width * picture.height > MOST_PIXELS[kind]:
