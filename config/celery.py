@@ -169,6 +169,14 @@ def sequence() -> None:
             _told = str(error)
 
 
+@_task("sums", JOBS, every=20.0)
+def sums() -> None:
+    """Bring the kept sums of supervision up."""
+    from workflows.portal import sums as kept
+
+    kept.keep_soundly()
+
+
 @_task("jobs", JOBS)
 def jobs() -> None:
     """Do what people wait for; clear away what has expired."""

@@ -26,7 +26,7 @@ from django_ratelimit.exceptions import Ratelimited
 from workflows import acts, clock
 from workflows.models import Case, Community
 from workflows.parties import Party
-from workflows.portal.places import offered
+from workflows.portal.places import choices, offered
 from workflows.portal.viewer import Viewer
 from workflows.portal.views import context, find_case
 
@@ -242,7 +242,7 @@ def listing(request: HttpRequest) -> HttpResponse:
             kinds=rules.KINDS.items(),
             units=rules.UNITS.items(),
             states=reading.STATES.items(),
-            places=offered(reading.places(), facets.get("place", "")),
+            places=choices(offered(reading.places(), facets["place"]), facets["place"]),
             figures=cache.get_or_set(FIGURES, reading.figures, FIGURES_STAND),
             may_enter=bool(reading.typed_in_by(request.user)),
         ),

@@ -4,6 +4,7 @@ from .calendar import CalendarDay, CalendarYear
 from .case import Case, Community, NumberSeries, StepRun
 from .door import DoorForm
 from .download import TrailDownload
+from .figure import MonthSum, Recount, SumsHead
 from .job import Job
 from .log import Checkpoint, Cosignature, LogHead, LogKey, LogTile
 from .record import Alias, Attachment, Disclosure, Record, Refusal, Trace
@@ -44,11 +45,13 @@ __all__ = [
     "LogTile",
     "Mark",
     "MeetingSession",
+    "MonthSum",
     "NumberSeries",
     "Objection",
     "Opinion",
     "Posting",
     "Record",
+    "Recount",
     "Recusal",
     "Refusal",
     "Reply",
@@ -62,6 +65,7 @@ __all__ = [
     "Signature",
     "StepRun",
     "Submission",
+    "SumsHead",
     "SurveyAnswer",
     "Trace",
     "TrailDownload",

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from viewflow.workflow.models import AbstractProcess, AbstractTask
 
 from ..search import SignsIndex
+from .figure import Recount, SumsHead
 
 if TYPE_CHECKING:
     from ..procedure import Procedure
@@ -35,12 +36,32 @@ class Community(models.Model):
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="children"
     )
 
+    _belonged: int | None = None
+
     class Meta:
         ordering: ClassVar = ["code"]
-        indexes: ClassVar = [SignsIndex(fields=["name"], name="community_name_signs")]
+        indexes: ClassVar = [
+            models.Index(fields=["kind"], name="community_kind"),
+            SignsIndex(fields=["name"], name="community_name_signs"),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Where it now belongs to another, every sum of figures is made anew."""
+        moved = not self._state.adding and self._belonged != self.__dict__.get("parent_id")
+        super().save(*args, **kwargs)
+        if moved:
+            SumsHead.objects.update(until=None, version=models.F("version") + 1)
+            self._belonged = self.parent_id
+
+    @classmethod
+    def from_db(cls, *row: Any, **more: Any) -> Any:
+        """Remember to what it belonged."""
+        made = super().from_db(*row, **more)
+        made._belonged = made.__dict__.get("parent_id")
+        return made
 
 
 def _salt() -> bytes:
@@ -92,12 +113,36 @@ class Case(AbstractProcess):
                 condition=models.Q(unlisted=False),
                 name="case_counted",
             ),
+            # A list of one procedure, open or ended, and how long it is.
+            models.Index(
+                fields=["procedure", "-created", "-id", "finished", "suspended_at"],
+                condition=models.Q(unlisted=False, parent=None),
+                name="case_listed_newest",
+            ),
             SignsIndex(fields=["title"], name="case_title_signs"),
             SignsIndex(fields=["number"], name="case_number_signs"),
         ]
 
     def __str__(self) -> str:
         return f"{self.number} {self.title}"
+
+    @classmethod
+    def from_db(cls, *row: Any, **more: Any) -> Any:
+        """Remember whether it was in public figures."""
+        made = super().from_db(*row, **more)
+        made._was_unlisted = made.__dict__.get("unlisted")
+        return made
+
+    _was_unlisted: bool | None = None
+    """As the database has it; None where that was not read."""
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """What comes into public figures, or goes from them, is counted anew there."""
+        turned = self._was_unlisted is not None and self._was_unlisted != self.unlisted
+        super().save(*args, **kwargs)
+        if turned:
+            Recount.objects.create(place=self.community_id)
+            self._was_unlisted = self.unlisted
 
     @cached_property
     def unwritten(self) -> list[models.Model]:
@@ -177,6 +222,17 @@ class StepRun(AbstractTask):
                 name="run_broken_term",
             ),
             models.Index(
+                fields=["process"],
+                condition=models.Q(broken_at__isnull=False, finished__isnull=True),
+                name="run_late_now",
+            ),
+            # Of all that ends, what the figures look at.
+            models.Index(
+                fields=["finished"],
+                condition=models.Q(flow_task_type="STEP", finished__isnull=False),
+                name="run_step_finished",
+            ),
+            models.Index(
                 fields=["-finished", "-id"],
                 condition=models.Q(finished__isnull=False) & ~models.Q(outcome=""),
                 name="run_decided_last",
@@ -194,11 +250,28 @@ class StepRun(AbstractTask):
             ),
         ]
 
+    @classmethod
+    def from_db(cls, *row: Any, **more: Any) -> Any:
+        """Remember its term."""
+        made = super().from_db(*row, **more)
+        made._had = made._term()
+        return made
+
+    _had: tuple[Any, ...] | None = None
+    """What of the term the figures go by, as the database has it; None for a new run."""
+
+    def _term(self) -> tuple[Any, ...]:
+        return self.__dict__.get("ends_at"), self.__dict__.get("provisional")
+
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Keep the node's name beside viewflow's reference, so that it can be indexed."""
+        """Keep the node's name beside viewflow's reference, so that it can be indexed. Where the
+        term moves, what was answered within it is counted anew."""
         if not self.name and self.flow_task is not None:
             self.name = self.flow_task.name
         super().save(*args, **kwargs)
+        if self._had is not None and self._had != self._term():
+            Recount.objects.create(place=self.process.community_id)
+            self._had = self._term()
 
     @property
     def case(self) -> Case:

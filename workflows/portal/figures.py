@@ -11,7 +11,7 @@ objection within its own (`Objection.due_at`).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,11 +82,17 @@ class Source:
     run: str = ""
     n: Any = field(default_factory=lambda: Count("pk"))
     holder: Any = None
+    names: Callable[[], Collection[str]] | None = None
+    """Of which steps alone rows can be, where not of any."""
+
+    def public(self, now: dt.datetime) -> QuerySet[Any]:
+        """The rows of cases that are in public figures, each with its `holder`."""
+        rows = self.rows(now).filter(**{f"{self.run}process__unlisted": False})
+        return rows.annotate(holder=self.holder or F(f"{self.run}held_by"))
 
     def found(self, scope: Scope, now: dt.datetime) -> QuerySet[Any]:
-        """The rows of a scope, each with its `holder`."""
-        rows = self.rows(now).filter(**{f"{self.run}process__unlisted": False})
-        rows = rows.annotate(holder=self.holder or F(f"{self.run}held_by"))
+        """The rows of a scope."""
+        rows = self.public(now)
         rows = rows.filter(holder=scope.office) if scope.office else rows.exclude(holder="")
         if scope.procedure:
             rows = rows.filter(**{f"{self.run}process__procedure": scope.procedure})
@@ -98,9 +104,12 @@ class Source:
             rows = rows.filter(**{f"{self.at}__gte": began, f"{self.at}__lt": ended})
         return rows
 
-    def grouped(self, scope: Scope, now: dt.datetime) -> Iterator[tuple[str, str, int, int]]:
-        """Holder, procedure, month (its place in the scope; -1: now) and number; one query."""
-        rows = self.found(scope, now).order_by()
+    def grouped(
+        self, scope: Scope, now: dt.datetime, which: Q | None = None
+    ) -> Iterator[tuple[str, str, int, int]]:
+        """Holder, procedure, month (its place in the scope; -1: now) and number, of all rows or
+        some; one query."""
+        rows = self.found(scope, now).filter(which or Q()).order_by()
         month: Any = Value(-1, IntegerField())
         if self.at:
             ends = [_start(following(each)) for each in scope.months]
@@ -190,6 +199,12 @@ def _rated(content: bool) -> Callable[[dt.datetime], QuerySet[Any]]:
     return rows
 
 
+def _rating() -> set[str]:
+    """Steps in which something is rated."""
+    declared = procedures.all_declared()
+    return {step.name for each in declared for step in each.steps() if step.rating}
+
+
 def _served() -> Any:
     """Who did what is rated: who held the last step of the case before."""
     before = StepRun.objects.filter(process=OuterRef("process"), pk__lt=OuterRef("pk"))
@@ -198,19 +213,23 @@ def _served() -> Any:
     )
 
 
-def _surveyed(_now: dt.datetime) -> QuerySet[Any]:
-    """Steps that asked how content people are, with their answers. Those with fewer than are ever
-    published are left out, or they could be worked out from the sum."""
-    names = {
+def _asking() -> set[str]:
+    """Steps that ask how content people are."""
+    return {
         step.name
         for declared in procedures.all_declared()
         for step in declared.steps()
         if isinstance(step, Consultation) and step.survey
     }
+
+
+def _surveyed(_now: dt.datetime) -> QuerySet[Any]:
+    """Steps that asked how content people are, with their answers. Those with fewer than are ever
+    published are left out, or they could be worked out from the sum."""
     answers = SurveyAnswer.objects.filter(run=OuterRef("pk")).order_by().values("run")
     content = answers.filter(answer__in=CONTENT)
     return (
-        StepRun.objects.filter(name__in=names, finished__isnull=False)
+        StepRun.objects.filter(name__in=_asking(), finished__isnull=False)
         .annotate(
             answers=Subquery(answers.annotate(n=Count("pk")).values("n")),
             content=Coalesce(Subquery(content.annotate(n=Count("pk")).values("n")), Value(0)),
@@ -259,16 +278,16 @@ MEASURES: dict[str, Measure] = {
         _("满意度评价"),
         _("评价"),
         (
-            Source(_rated(content=False), "finished", holder=_served()),
-            Source(_surveyed, "finished", n=Sum("answers")),
+            Source(_rated(content=False), "finished", holder=_served(), names=_rating),
+            Source(_surveyed, "finished", n=Sum("answers"), names=_asking),
         ),
     ),
     "content": Measure(
         _("其中满意"),
         _("满意"),
         (
-            Source(_rated(content=True), "finished", holder=_served()),
-            Source(_surveyed, "finished", n=Sum("content")),
+            Source(_rated(content=True), "finished", holder=_served(), names=_rating),
+            Source(_surveyed, "finished", n=Sum("content"), names=_asking),
         ),
     ),
 }

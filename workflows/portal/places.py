@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+from html import escape
+from typing import Any, NamedTuple
+
+from django import forms
 from django.db.models import Exists, OuterRef, QuerySet
+from django.forms.utils import flatatt
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
 
 from ..models.case import Case, Community
 
@@ -11,26 +19,66 @@ MOST = 60
 HOMES = ("estate", "village")
 
 
-def offered(found: QuerySet[Community], chosen: str = "") -> list[Community]:
-    """Places for a list to choose from, with the one whose code is `chosen`.
+class Place(NamedTuple):
+    """A place to choose."""
+
+    pk: int
+    code: str
+    name: str
+
+
+def offered(found: QuerySet[Community], chosen: str = "", *, used: bool = False) -> list[Place]:
+    """Places for a list to choose from, with the one whose code is `chosen`; two queries.
 
     A city has thousands of estates, and nobody finds theirs in such a list: it then names the
-    sub-districts, and estates are found by searching for their names.
+    sub-districts, and estates are found by searching for their names. With `used` those alone that
+    have cases, where they are few.
     """
-    few = list(found[: MOST + 1])
-    if len(few) <= MOST:
-        return few
-    larger = list(found.exclude(kind__in=HOMES)[: MOST * 5])
-    if chosen and all(place.code != chosen for place in larger):
-        larger += found.filter(code=chosen)
-    return larger
+    if not found.order_by()[MOST : MOST + 1].exists():
+        shown = with_cases(found) if used else found
+    else:
+        larger = [kind for kind, _title in Community.KINDS if kind not in HOMES]
+        shown = found.filter(kind__in=larger)
+        if chosen:
+            shown = shown | found.filter(code=chosen)
+    rows = shown.values_list("pk", "code", "name")[: MOST * 5]
+    return [Place(*row) for row in rows]
 
 
-def with_cases() -> QuerySet[Community]:
-    """Places that have cases, or to which such places belong."""
+def with_cases(found: QuerySet[Community]) -> QuerySet[Community]:
+    """Of some places those that have cases, or to which such places belong."""
     here = Case.objects.filter(community=OuterRef("pk"))
     below = Case.objects.filter(community__parent=OuterRef("pk"))
-    return Community.objects.filter(Exists(here) | Exists(below))
+    return found.filter(Exists(here) | Exists(below))
+
+
+def options(choices: Iterable[tuple[Any, Any]], chosen: Collection[str]) -> SafeString:
+    """Choices of a list as HTML: hundreds of them, for which a template each is much."""
+    return mark_safe(  # noqa: S308 - escaped here
+        "".join(
+            f'<option value="{escape(str(code))}"{" selected" if str(code) in chosen else ""}>'
+            f"{escape(str(title))}</option>"
+            for code, title in choices
+        )
+    )
+
+
+def choices(found: Iterable[Place], chosen: str) -> SafeString:
+    """Places as choices of a list."""
+    return options(((place.code, place.name) for place in found), (chosen,))
+
+
+class PlainSelect(forms.Select):
+    """A list of many choices, made without a template for each."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        """As Django's own."""
+        given = self.build_attrs(self.attrs, {**(attrs or {}), "name": name})
+        chosen = {str(each) for each in self.format_value(value)}
+        made: SafeString = format_html(
+            "<select{}>{}</select>", flatatt(given), options(self.choices, chosen)
+        )
+        return made
 
 
 def within(code: str) -> list[int]:

@@ -32,7 +32,8 @@ from ..records import export
 from . import readers
 from .figures import GROUPS, MEASURES, Scope, following, undecided
 from .open_data import CSV, stream
-from .places import offered
+from .places import PlainSelect, offered
+from .sums import Counts, count
 from .views import context
 
 LEAST_SHOWN = 5
@@ -72,14 +73,23 @@ def month_words(month: dt.date) -> str:
     return date_format(month, "YEAR_MONTH_FORMAT")
 
 
+class _Choice(forms.ChoiceField):
+    """A choice that may be left open."""
+
+    widget = PlainSelect
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(required=False, **given)
+
+
 class ScopeFilter(forms.Form):
     """Of what the figures are: a place, a procedure, who holds the step, the months."""
 
-    place = forms.ChoiceField(label=gettext_lazy("街道或小区"), required=False)
-    procedure = forms.ChoiceField(label=gettext_lazy("程序"), required=False)
-    office = forms.ChoiceField(label=gettext_lazy("责任单位"), required=False)
-    since = forms.ChoiceField(label=gettext_lazy("自"), required=False)
-    until = forms.ChoiceField(label=gettext_lazy("至"), required=False)
+    place = _Choice(label=gettext_lazy("街道或小区"))
+    procedure = _Choice(label=gettext_lazy("程序"))
+    office = _Choice(label=gettext_lazy("责任单位"))
+    since = _Choice(label=gettext_lazy("自"))
+    until = _Choice(label=gettext_lazy("至"))
 
     def __init__(self, data: Any, places: Collection[int] | None = None) -> None:
         months = _months()
@@ -117,7 +127,8 @@ class ScopeFilter(forms.Form):
             dt.date.fromisoformat(f"{chosen[name]}-01") if chosen.get(name) else default
             for name, default in (("since", months[SHOWN - 1]), ("until", months[0]))
         )
-        place = self.places.get(chosen["place"])
+        found = self.places.get(chosen["place"])
+        place = Community(pk=found.pk, code=found.code, name=found.name) if found else None
         return Scope(first, last, chosen["procedure"], chosen["office"], place)
 
 
@@ -132,23 +143,6 @@ def query(scope: Scope, **more: str) -> str:
         **more,
     }
     return urlencode({name: value for name, value in chosen.items() if value})
-
-
-Key = tuple[str, str, int]
-"""Holder, procedure, month by its place in the scope (-1: now)."""
-Counts = Mapping[str, Counter[Key]]
-
-
-def count(scope: Scope) -> Counts:
-    """Every measure, by holder, procedure and month; a query a source."""
-    now = clock.now()
-    found: dict[str, Counter[Key]] = {}
-    for code, measure in MEASURES.items():
-        found[code] = Counter()
-        for source in measure.sources:
-            for holder, procedure, month, n in source.grouped(scope, now):
-                found[code][holder, procedure, month] += n
-    return found
 
 
 def _folded(counts: Counts, part: int) -> dict[Any, Counter[str]]:

@@ -80,7 +80,10 @@ def case_list(request: HttpRequest) -> HttpResponse:
             page=page,
             cards=[readers.card(case) for case in page.object_list],
             procedures=procedures.catalogue(clock.today()),
-            communities=places.offered(places.with_cases(), chosen["community"]),
+            communities=places.choices(
+                places.offered(Community.objects.all(), chosen["community"], used=True),
+                chosen["community"],
+            ),
         ),
     )
 

@@ -22,6 +22,7 @@ from django.utils import timezone
 from workflows import clock
 from workflows import procedure as procedures
 from workflows.models import Case, Community, NumberSeries, Record
+from workflows.portal import sums
 from workflows.records import log
 
 from .. import demo
@@ -351,5 +352,7 @@ def make(
     tell("giving all their places in the log")
     waiting = Record.objects.filter(log_index=None).count()
     _counted(iter(lambda: log.integrate(100_000), 0), waiting, "records", tell)
+    sums.forget()
     store.settle()
+    sums.keep()
     return _made

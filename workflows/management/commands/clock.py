@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils.module_loading import import_string
 
 from workflows import jobs, sweep, tracing
+from workflows.portal import sums
 from workflows.records import log
 
 
@@ -34,6 +35,7 @@ class Command(BaseCommand):
             while log.integrate():
                 pass
             jobs.run_waiting()
+            sums.keep_soundly()
             return
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -45,6 +47,7 @@ class Command(BaseCommand):
                 threading.Thread(target=jobs.run_forever, args=(stop, kinds), daemon=True)
                 for kinds in (jobs.KINDS.keys() - jobs.LONG, jobs.LONG)
             ),
+            threading.Thread(target=sums.keep_forever, args=(stop,), daemon=True),
             # What other apps let run beside the clock (``beside_clock`` of their configuration).
             *(
                 threading.Thread(target=import_string(path), args=(stop,), daemon=True)
