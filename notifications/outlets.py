@@ -123,7 +123,7 @@ def _outlet(request: HttpRequest, places: list[int], do: str | None) -> HttpResp
     pk = request.POST.get("channel", "")
     channel = get_object_or_404(
         Channel.objects.select_related("reader"),
-        pk=int(pk) if pk.isdecimal() else 0, reader__place__in=places, reader__user=None,
+        pk=int(pk[:18]) if pk.isdecimal() else 0, reader__place__in=places, reader__user=None,
     )  # fmt: skip
     if do == "remove":
         following.leave(channel)

@@ -111,6 +111,49 @@ def test_signs_that_no_database_takes_are_refused_in_forms_too(place: Place, pac
         assert client.post(where, sent, **more).status_code == 400, where
 
 
+HUGE = ("9" * 19, "9" * 30, "9" * 5000)
+"""Numbers that are larger than a database takes, and than Python reads."""
+
+
+@pytest.mark.slow
+@pytest.mark.city
+def test_no_number_in_an_address_is_too_large_for_us(world: World) -> None:
+    wrong = []
+    client = world.client("office")
+    client.raise_request_exception = False
+    for route in routes():
+        for numbered in re.findall(r"<int:\w+>|<run>|<seq>", route):
+            for number in HUGE:
+                here = address(world, route.replace(numbered, number, 1))
+                for answer in (client.get(here), client.post(here)):
+                    if answer.status_code >= 500:
+                        wrong.append(f"{route} with {len(number)} digits: {answer.status_code}")
+    case = f"/cases/{world.places[True]['number']}"
+    step = f"{case}/steps/{world.places[True]['run']}/"
+    for path in (
+        f"{case}/do/ask/opinion.replied/?opinions=", f"{case}/do/ask/opinion.submitted/?as=",
+        f"{case}/do/case/opinion.replied/?opinions=",
+        f"{case}/records/?step=", f"{case}/?page=", f"{step}?page=", f"{step}?find=",
+        "/cases/?page=", "/supervision/?since=", "/inbox/?page=", "/news/?page=",
+        "/api/v1/cases?limit=", f"/api/v1{case}/records?run=",
+        "/staff/codes/estate/?stairwell=", "/procedures/sandbox_needs/?version=",
+        "/news/queue/?page=",
+    ):  # fmt: skip
+        for number in HUGE:
+            if (answer := client.get(path + number)).status_code >= 500:
+                wrong.append(f"{path} with {len(number)} digits: {answer.status_code}")
+    for number in HUGE:
+        sent = {"opinions": [number], "outcome": "adopted", "public_text": "x", "reason": "x"}
+        for path, fields in (
+            (f"{case}/do/ask/opinion.replied/", sent),
+            ("/news/hooks/", {"do": "test", "hook": number}),
+            ("/news/audiences/", {"do": "end", "audience": number}),
+        ):
+            if (answer := client.post(path, fields)).status_code >= 500:
+                wrong.append(f"{path} sent {len(number)} digits: {answer.status_code}")
+    assert not wrong, "\n".join(wrong)
+
+
 # --- ways out
 
 

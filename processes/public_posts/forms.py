@@ -117,7 +117,8 @@ class AnnounceForm(BoundsForm):
         self.parsed: list[dict[str, Any]] = []
         for line in lines:
             parts = [part.strip() for part in line.replace("｜", "|").split("|")]
-            if len(parts) != 5 or not all(parts) or not all(p.isdecimal() for p in parts[2:4]):
+            whole = all(part.isdecimal() and len(part) < 10 for part in parts[2:4])
+            if len(parts) != 5 or not all(parts) or not whole:
                 raise forms.ValidationError(_("岗位填写有误：%(line)s") % {"line": line})
             title, village, places, pay, duties = parts
             if not 1 <= int(places) <= 500 or int(pay) > 100_000:

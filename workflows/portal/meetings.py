@@ -17,6 +17,7 @@ from django_ratelimit.decorators import ratelimit
 from django_ratelimit.exceptions import Ratelimited
 
 from .. import acts, clock, printing
+from ..models.case import StepRun
 from ..steps.meeting import MeetingSession, SignIn
 from .desk import qr
 from .viewer import Viewer
@@ -91,7 +92,8 @@ def sheet(request: HttpRequest, number: str, run_id: int, pk: int) -> HttpRespon
     """The paper for the door (签到表): the code, and lines for those who sign by hand; for those
     who handle the step."""
     case = find_case(number)
-    session = get_object_or_404(MeetingSession, pk=pk, run_id=run_id, run__process=case)
+    run = get_object_or_404(StepRun, process=case, pk=run_id)
+    session = get_object_or_404(MeetingSession, pk=pk, run=run)
     session.run.process = case
     if not Viewer(request.user, case).may_handle(session.run.step):
         raise PermissionDenied

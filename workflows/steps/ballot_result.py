@@ -15,7 +15,7 @@ from .ballot_count import tally_card
 from .ballot_forms import ReasonForm, ResultDecisionForm, ResultObjectionForm
 from .ballot_rows import CONFIRM, PHASES, PRELIMINARY, ResultObjection
 from .base import ActSpec, Step, act, counted_by_run, refuse, term_body
-from .opinion import Reply, fingerprint, reply_body
+from .opinion import Reply, fingerprint, keys_in, reply_body
 
 
 class Counted(Step):
@@ -139,12 +139,12 @@ class Counted(Step):
         """A decision begins with the chosen objections."""
         if doing.spec.name != "result.objection_decided":
             return super().prefill(doing, query)
-        return {"objections": [key for key in query.getlist("objections") if key.isdecimal()]}
+        return {"objections": keys_in(query.getlist("objections"), 100)}
 
     def beside(self, run: StepRun, spec: ActSpec, query: Any) -> dict[str, Any]:
         """What is being voted on, or the objections to decide."""
         if spec.name == "result.objection_decided":
-            keys = [int(k) for k in query.getlist("objections")[:100] if k.isdecimal()]
+            keys = keys_in(query.getlist("objections"), 100)
             rows = self.undecided(run).filter(pk__in=keys).select_related("record")
             return {"opinions": list(rows.prefetch_related("record__files"))}
         return {}

@@ -23,6 +23,7 @@ from .opinion import (
     Opinion,
     PublicText,
     ReplyForm,
+    keys_in,
     says_something,
     write_opinion,
 )
@@ -172,7 +173,7 @@ class CaseActs(Walls, Doors, Privacy, Answering):
 
     def picked(self, case: Case, query: Any) -> list[Opinion]:
         """The late opinions that a page is about, in clear."""
-        keys = [int(key) for key in query.getlist("opinions")[:500] if key.isdecimal()]
+        keys = keys_in(query.getlist("opinions"), 500)
         rows = self.scope(case, None).filter(pk__in=keys, life="submitted")
         return list(rows.select_related("record").prefetch_related("record__files"))
 

@@ -203,6 +203,16 @@ class PublicText(forms.CharField):
         return text
 
 
+def is_key(text: str) -> bool:
+    """Whether a text may be a primary key: no database has a larger one."""
+    return text.isascii() and text.isdecimal() and len(text) < 19
+
+
+def keys_in(texts: Sequence[str], most: int) -> list[int]:
+    """The primary keys among the first that an address names; what is none is left out."""
+    return [int(text) for text in texts[:most] if is_key(text)]
+
+
 class Keys(forms.TypedMultipleChoiceField):
     """Primary keys of rows, from check boxes of a list too long to be a choice field's choices."""
 
@@ -215,7 +225,7 @@ class Keys(forms.TypedMultipleChoiceField):
 
     def valid_value(self, value: Any) -> bool:
         """Whether it looks like a key; the step looks up the row."""
-        return str(value).isascii() and str(value).isdecimal() and len(str(value)) < 19
+        return is_key(str(value))
 
     def clean(self, value: Any) -> list[int]:
         """The keys, each once, in ascending order."""
@@ -352,7 +362,7 @@ class Answering(Step):
         return {}
 
     def _picked(self, run: StepRun | None, query: Any) -> list[Opinion]:
-        keys = [int(k) for k in query.getlist("opinions")[:AT_ONCE] if k.isdecimal()]
+        keys = keys_in(query.getlist("opinions"), AT_ONCE)
         if run is None:
             return []
         picked = self.scope(run.process, run).filter(life="submitted")

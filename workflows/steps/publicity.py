@@ -39,6 +39,7 @@ from .opinion import (
     Glance,
     feedback_book,
     fingerprint,
+    keys_in,
     reply_body,
     seq_of,
     wording,
@@ -370,7 +371,7 @@ class Publicity(Answering):
         return super().beside(run, spec, query)
 
     def _chosen(self, run: StepRun | None, query: Any) -> list[Objection]:
-        keys = [int(key) for key in query.getlist("objections")[:500] if key.isdecimal()]
+        keys = keys_in(query.getlist("objections"), 500)
         picked = Objection.objects.filter(run=run, pk__in=keys, life="raised")
         return list(picked.select_related("record").prefetch_related("record__files"))
 
