@@ -14,6 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -38,7 +39,10 @@ from .procedure import Appeals
 
 EASY, MOST, SAME = "5/h", "30/h", "3/d"
 """How many one browser hands in before a person looks at them first; at which it is refused; how
-often the same words are taken unseen. An address is never counted: many people may share it."""
+often the same words are taken unseen."""
+CROWD, WALL = "120/h", "1200/h"
+"""The same of an address. Many people may share one: so many that none of them is held up, but not
+whatever a program sends that is a new browser each time."""
 PER_PAGE = 20
 FIGURES, FIGURES_STAND = "appeals.figures", 60
 """Under which key the figures, which count every appeal there is, are kept, and for how many
@@ -46,9 +50,9 @@ seconds."""
 
 
 def _browser(_group: str, request: HttpRequest) -> str:
-    if not request.session.session_key:
-        request.session.create()
-    return str(request.session.session_key)
+    # Its cookie for forms, which is kept nowhere here: a look at the form writes nothing.
+    get_token(request)
+    return str(request.META["CSRF_COOKIE"])
 
 
 def _words(_group: str, request: HttpRequest) -> str:
@@ -56,15 +60,18 @@ def _words(_group: str, request: HttpRequest) -> str:
 
 
 def _suspicion(request: HttpRequest) -> str:
-    """Why a person looks at it first, or empty. Raises `Ratelimited` for a flood of one browser."""
+    """Why a person looks at it first, or empty. Raises `Ratelimited` for a flood of one browser, or
+    a deluge from one address."""
     group = "appeals"
-    if is_ratelimited(request, group=group, key=_browser, rate=MOST, increment=True):
+    wall = is_ratelimited(request, group=f"{group}-wall", key="ip", rate=WALL, increment=True)
+    if wall or is_ratelimited(request, group=group, key=_browser, rate=MOST, increment=True):
         raise Ratelimited
+    crowd = is_ratelimited(request, group=f"{group}-crowd", key="ip", rate=CROWD, increment=True)
     many = is_ratelimited(request, group=f"{group}-easy", key=_browser, rate=EASY, increment=True)
     same = is_ratelimited(request, group=f"{group}-same", key=_words, rate=SAME, increment=True)
     if request.POST.get("website"):
         return "honeypot"
-    return "flood" if many else "same" if same else ""
+    return "flood" if many or crowd else "same" if same else ""
 
 
 def _submission(request: HttpRequest) -> str:

@@ -14,7 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from PIL import ExifTags, Image
 
-from processes.appeals import reading, rules
+from processes.appeals import reading, rules, views
 from processes.appeals.models import Appeal
 from processes.appeals.procedure import Appeals
 from processes.community import plans
@@ -75,6 +75,27 @@ def test_a_flood_of_one_browser_waits_and_others_are_not_held_up(town):
     assert report(other, text="别人的诉求，同一个地址").status_code == 302
     held = list(Appeal.objects.order_by("pk").values_list("held", flat=True))
     assert held == ["", "", "", "", "", "flood", "flood", ""]
+
+
+def test_a_program_that_is_a_new_browser_each_time_is_counted_by_its_address(town, monkeypatch):
+    monkeypatch.setattr(views, "CROWD", "3/h")
+    monkeypatch.setattr(views, "WALL", "5/h")
+    codes = [
+        report(Client(), text=f"第{number}件完全不同的诉求内容").status_code for number in range(7)
+    ]
+    assert codes == [302] * 5 + [429] * 2
+    held = list(Appeal.objects.order_by("pk").values_list("held", flat=True))
+    assert held == ["", "", "", "flood", "flood"]
+    elsewhere = Client(REMOTE_ADDR="203.0.113.9")
+    assert report(elsewhere, text="别处的人的诉求").status_code == 302
+    assert Appeal.objects.latest("pk").held == ""
+
+
+def test_a_look_at_the_form_writes_nothing(town):
+    Client().get("/appeals/new/?place=estate")
+    with CaptureQueriesContext(connection) as asked:
+        assert Client().get("/appeals/new/?place=estate").status_code == 200
+    assert not [each for each in asked if not each["sql"].startswith("SELECT")]
 
 
 def test_the_same_words_and_programs_wait(town):
