@@ -159,6 +159,12 @@ def rows(facets: Mapping[str, str], *, held: bool = False) -> QuerySet[Any]:
     return found.select_related("case__community").order_by("-pk")
 
 
+def position(number: str) -> int:
+    """Where in the list the appeal of a case stands; before all where there is none."""
+    found = Appeal.objects.filter(case__number=number[:40]).values_list("pk", flat=True).first()
+    return 2**63 - 1 if found is None else found
+
+
 def _about(word: str) -> Q:
     """Appeals that a word names: by what they say, else by kind, place, building or number.
 

@@ -11,7 +11,6 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
@@ -27,6 +26,7 @@ from django_ratelimit.exceptions import Ratelimited
 from workflows import acts, clock
 from workflows.models import Case, Community
 from workflows.parties import Party
+from workflows.portal import paging
 from workflows.portal.places import choices, offered
 from workflows.portal.viewer import Viewer
 from workflows.portal.views import context, find_case
@@ -236,7 +236,11 @@ def sheet(request: HttpRequest, number: str, round_: int) -> HttpResponse:
 def listing(request: HttpRequest) -> HttpResponse:
     """The public list, and the figures by unit."""
     facets = reading.chosen(request.GET)
-    page = Paginator(reading.rows(facets), PER_PAGE).get_page(request.GET.get("page"))
+    found, before = reading.rows(facets), request.GET.get("before", "")
+    if before:
+        found = found.filter(pk__lt=reading.position(before))
+    page = paging.pages(found, request.GET.get("page"), PER_PAGE)
+    shown = list(page.object_list)
     return render(
         request,
         "appeals/list.html",
@@ -244,7 +248,9 @@ def listing(request: HttpRequest) -> HttpResponse:
             request,
             "appeals",
             page=page,
-            rows=reading.shown(list(page.object_list)),
+            rows=reading.shown(shown),
+            before=before,
+            older=shown[-1].case.number if paging.ends(page) else "",
             chosen=facets,
             kinds=rules.KINDS.items(),
             units=rules.UNITS.items(),

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.utils import timezone
 
 from workflows.counting import RollUnit
@@ -83,6 +83,26 @@ def _upwards(community: Community) -> list[int]:
     return found
 
 
+def _below(served: Collection[int]) -> list[tuple[int, list[int]]]:
+    """Places with all that belongs to them, by code: each with those that it belongs to itself, up
+    to a served one. A query for each level, however many places there are."""
+    above: dict[int, list[int]] = {pk: [pk] for pk in served}
+    codes: dict[int, str] = {}
+    level = set(served)
+    for depth in range(DEEPEST - 1):
+        if not level:
+            break
+        here = Q(parent__in=level) if depth else Q(pk__in=level) | Q(parent__in=level)
+        rows = Community.objects.filter(here).order_by()
+        level = set()
+        for pk, parent, code in rows.values_list("pk", "parent_id", "code"):
+            codes[pk] = code
+            if parent in above:
+                above[pk] = [pk, *above[parent]]
+                level.add(pk)
+    return [(pk, above[pk]) for pk in sorted(codes, key=lambda pk: codes[pk])]
+
+
 def _day(at: dt.datetime) -> dt.date:
     return timezone.localtime(at).date()
 
@@ -114,30 +134,21 @@ class CommunityDirectory:
 
     def parties_everywhere(self, user: Any, at: dt.datetime) -> dict[int, list[Party]]:
         """By the community's primary key: where the account serves, in all below it, where it
-        lives, and where everybody may apply; three queries."""
+        lives, and where everybody may apply; three queries, and one for each level of places
+        below those where it serves."""
         if not user.is_active:
             return {}
         on = _day(at)
         roles, members = list(_roles(user, on)), list(_memberships(user, on))
-        found_in = Community.objects.all()
-        if not roles:  # who serves nowhere needs to know only where everybody may apply
-            found_in = found_in.filter(kind=APPLIED_TO)
-        places = list(found_in.values_list("pk", "parent_id", "kind"))
-        parents: dict[int, int | None] = {pk: parent for pk, parent, _kind in places}
         found: dict[int, list[Party]] = {}
-        for pk in parents if roles else ():
-            above: list[int] = [pk]
-            while (parent := parents.get(above[-1])) is not None and len(above) < DEEPEST:
-                above.append(parent)
-            served = [_serving_party(role) for role in roles if role.community_id in above]
-            if served:
-                found[pk] = served
+        for pk, above in _below({role.community_id for role in roles}):
+            found[pk] = [_serving_party(role) for role in roles if role.community_id in above]
         for member in members:
             here = member.household.unit.stairwell.building.estate.community_id
             found.setdefault(here, []).extend(_resident_parties(member))
-        for pk, _parent, kind in places:
-            if kind == APPLIED_TO:
-                found.setdefault(pk, []).append(_applicant(user))
+        applicant = _applicant(user)
+        for pk in Community.objects.filter(kind=APPLIED_TO).values_list("pk", flat=True):
+            found.setdefault(pk, []).append(applicant)
         return {pk: list(dict.fromkeys(parties)) for pk, parties in found.items()}
 
     def holds(self, party: Party, community: Community, at: dt.datetime) -> bool:

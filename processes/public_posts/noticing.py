@@ -267,7 +267,9 @@ class Notice(People):
     def offered(self, spec: Any, run: StepRun) -> bool:
         """Closing only a supplement; deciding only what waits."""
         if spec.name == "lane.closed":
-            return self.supplementary and not self.unmet(run)
+            seen: Seen = self.glance(run)
+            over = not seen.objections and not seen.among(("publicised", "cleared"))
+            return self.supplementary and over
         if spec.name == "notice.decided":
             return bool(self.glance(run).objections)
         return not self.supplementary or bool(self.glance(run).lives["publicised"])

@@ -464,10 +464,15 @@ def my_communities(user: Any) -> list[Case]:
 def concerning(user: Any, parties: Mapping[int, Sequence[Party]]) -> Q:
     """Of open cases: held where the account belongs, or opened by it; one query. What everybody
     may do somewhere makes nobody belong there."""
-    belongs = [pk for pk, held in parties.items() if any(not party.everyone for party in held)]
+    belongs = _belongs(parties)
     # Keys and no query within the query, of which the planner could not tell how few they are.
     own = _openings(user).filter(record__case__finished=None)
     return Q(community__in=belongs) | Q(pk__in=list(own.values_list("record__case", flat=True)))
+
+
+def _belongs(parties: Mapping[int, Sequence[Party]]) -> list[int]:
+    """Where the account has a capacity that not everybody has."""
+    return [pk for pk, held in parties.items() if any(not party.everyone for party in held)]
 
 
 def _openings(user: Any) -> QuerySet[Trace]:
@@ -553,7 +558,7 @@ def _late_rows(
 ) -> list[dict[str, Any]]:
     """Cases with late opinions that the account answers; also closed ones."""
     counts = dict(
-        Opinion.objects.filter(run=None, life="submitted", case__community__in=parties)
+        Opinion.objects.filter(run=None, life="submitted", case__community__in=_belongs(parties))
         .order_by()
         .values_list("case")
         .annotate(n=Count("pk"))

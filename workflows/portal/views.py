@@ -30,7 +30,7 @@ from ..models.log import LogKey
 from ..models.record import Attachment, Record
 from ..parties import directory
 from ..steps.base import Step, look_at
-from . import chart, places, plain, readers, words
+from . import chart, paging, places, plain, readers, words
 from .downloads import Download
 from .origin import from_our_pages
 from .viewer import Viewer, capacities_to_open
@@ -68,7 +68,11 @@ def case_list(request: HttpRequest) -> HttpResponse:
     query = request.GET.get("q", "").strip()[:80]
     chosen = {name: request.GET.get(name, "")[:40] for name in ("procedure", "state", "community")}
     found = readers.search(query, chosen["procedure"], chosen["state"], chosen["community"])
-    page = _page(request, found)
+    before = request.GET.get("before", "")
+    page = paging.pages(
+        paging.older(found, before) if before else found, request.GET.get("page"), PER_PAGE
+    )
+    shown = list(page.object_list)
     return render(
         request,
         "portal/cases.html",
@@ -76,9 +80,11 @@ def case_list(request: HttpRequest) -> HttpResponse:
             request,
             "cases",
             q=query,
+            before=before,
+            older=shown[-1].number if paging.ends(page) else "",
             chosen=chosen,
             page=page,
-            cards=[readers.card(case) for case in page.object_list],
+            cards=[readers.card(case) for case in shown],
             procedures=procedures.catalogue(clock.today()),
             communities=places.choices(
                 places.offered(Community.objects.all(), chosen["community"], used=True),

@@ -22,6 +22,7 @@ from tests import factories
 from workflows import acts, clock, records
 from workflows.models import Attachment, Case, Disclosure
 from workflows.parties import Party
+from workflows.portal import paging
 from workflows.records import erasure
 from workflows.records.erasure import Subject
 
@@ -132,6 +133,19 @@ def test_the_list_asks_the_same_however_long(town, django_assert_num_queries, cl
     cache.clear()
     with django_assert_num_queries(6):
         client.get("/appeals/")
+
+
+def test_a_long_list_leads_on_to_the_older(town, client, monkeypatch):
+    monkeypatch.setattr(paging, "MOST", 2)
+    monkeypatch.setattr(views, "PER_PAGE", 2)
+    numbers = [town.submit()[0].number for _each in range(3)]
+    page = client.get("/appeals/")
+    assert "共 2 件以上" in page.text
+    assert page.context["older"] == numbers[1]
+    older = client.get(f"/appeals/?before={numbers[1]}")
+    assert [row["case"].number for row in older.context["rows"]] == numbers[:1]
+    assert "更早的事项" not in older.text
+    assert "回到最新的事项" in older.text
 
 
 def test_figures_are_not_shown_below_five(town):

@@ -330,6 +330,30 @@ def test_queries_do_not_grow(django_assert_max_num_queries, street: Community) -
         assert len(ask.names(f"household:{unit.pk}" for unit in units_of(estate))) == 12
 
 
+def test_where_one_serves_is_asked_by_levels(django_assert_num_queries, street: Community) -> None:
+    """However many places there are elsewhere; roles at a place and above it both reach down."""
+    city = Community.objects.create(code="city", name="示范市", kind="site")
+    street.parent = city
+    street.save()
+    home = make_estate("home", parent=street).community
+    for n in range(30):
+        make_estate(f"other{n}")
+    person = make_person("p", "office", community=street)
+    with django_assert_num_queries(5):  # roles, households, two levels, where anybody may apply
+        found = ask.parties_everywhere(person, NOON)
+    assert {home.pk, street.pk} == {
+        pk for pk, held in found.items() if any(party.role == "office" for party in held)
+    }
+    Role.objects.create(person=person, role="auditor", community=city, since=SINCE)
+    found = ask.parties_everywhere(person, NOON)
+    roles = {pk: {party.role for party in held} - {"applicant"} for pk, held in found.items()}
+    assert roles[city.pk] == {"auditor"}
+    assert roles[street.pk] == roles[home.pk] == {"office", "auditor"}
+    everywhere = Community.objects.all()
+    for place in everywhere:
+        assert {*found.get(place.pk, ())} == {*ask.parties_of(person, place, NOON)}
+
+
 # --- rows that cannot be -----------------------------------------------------------------------
 
 

@@ -19,6 +19,7 @@ from workflows import clock, erasing, records, sweep
 from workflows.acts import Refused
 from workflows.models import Attachment, Disclosure, Record, Refusal
 from workflows.portal import readers
+from workflows.steps.base import look_at
 
 from .test_applications import client_of
 
@@ -127,6 +128,25 @@ def test_agreements_that_end_soon_wait_in_the_inbox_of_the_office(walk):
     at("2027-03-25")
     notes = [row["note"] for row in readers.inbox(walk.people["office"])]
     assert any("2份协议三十日内到期" in note for note in notes)
+
+
+def test_whether_a_supplement_may_be_closed_is_read_for_all_calls_at_once(
+    walk, django_assert_num_queries
+):
+    def offered() -> bool:
+        run = walk.run("supplement")
+        run.process = walk.case
+        look_at([run])
+        with django_assert_num_queries(0):
+            found = run.step.offered(run.step.acts["lane.closed"], run)
+        assert found == (not run.step.unmet(run))
+        return found
+
+    walk.until_publicity()
+    walk.after(12)
+    assert offered() is False  # who is in training may still fail
+    walk.do("train", "training.entered", {"results": "1 80\n2 90"})
+    assert offered() is True
 
 
 def test_a_vacancy_goes_to_the_reserve_list_with_a_notice_or_waits_for_another_call(walk):

@@ -1,0 +1,79 @@
+"""Lists of a city: counted so far as it matters, and every matter is reached by following them."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from tests.factories import make_estate
+from workflows.models import Case
+from workflows.portal import paging, places, views
+
+from .test_supervision import _fresh, opened, town  # noqa: F401 - fixtures
+
+
+@pytest.fixture
+def short(monkeypatch: Any) -> None:
+    """Six are counted, on pages of three."""
+    monkeypatch.setattr(paging, "MOST", 6)
+    monkeypatch.setattr(views, "PER_PAGE", 3)
+
+
+def followed(start: str) -> tuple[list[str], list[str]]:
+    """The cases of a list and all that it leads on to, in order, and what it says of its length."""
+    seen, said, path = [], [], start
+    while path:
+        page = Client().get(path).text
+        seen += re.findall(r'href="/cases/([A-Z]+-\d+-\d+)/"', page)
+        said += re.findall(r"共 \d+ 件[以上]*", page)
+        links = re.findall(r'<a rel="next"[^>]*href="([^"]+)"', page)
+        path = f"/cases/{links[0].replace('&amp;', '&')}" if links else ""
+    return list(dict.fromkeys(seen)), said
+
+
+def test_every_case_is_reached(town: SimpleNamespace, short: None) -> None:  # noqa: F811
+    for _each in range(14):
+        opened(town)
+    newest = list(Case.objects.values_list("number", flat=True))
+    seen, said = followed("/cases/?procedure=errand")
+    assert seen == newest
+    assert said == ["共 6 件以上"] * 4 + ["共 2 件"]
+    assert followed("/cases/?q=示范")[0] == newest
+
+
+def test_a_list_that_is_counted_out_leads_nowhere(town: SimpleNamespace, short: None) -> None:  # noqa: F811
+    for _each in range(6):
+        opened(town)
+    seen, said = followed("/cases/")
+    assert len(seen) == 6
+    assert said == ["共 6 件"] * 2
+    assert "更早的事项" not in Client().get("/cases/?page=2").text
+    assert Client().get("/cases/?before=NONE-2026-0001").status_code == 200
+
+
+def test_the_place_asked_for_is_offered_however_many_there_are(
+    town: SimpleNamespace,  # noqa: F811
+    monkeypatch: Any,
+) -> None:
+    def asked(path: str) -> tuple[int, str]:
+        with CaptureQueriesContext(connection) as caught:
+            page = Client().get(path).text
+        return len(caught), page
+
+    opened(town)
+    few, page = asked("/cases/")
+    assert '<option value="near">' in page
+    assert '<option value="far">' not in page  # has no cases
+    make_estate("third")
+    monkeypatch.setattr(places, "MOST", 2)
+    many, page = asked("/cases/")
+    assert many == few
+    assert '<option value="street">' in page
+    assert '<option value="near">' not in page
+    assert '<option value="near" selected>' in asked("/cases/?community=near")[1]
