@@ -134,7 +134,10 @@ def _wrong(row: DoorForm | None) -> str:
 
 def _save(request: HttpRequest, run: StepRun, row: DoorForm, typist: Party) -> acts.Refused | None:
     """Type in one paper through the one door; why it was refused, if it was."""
-    day = parse_date(request.POST.get("dated", "")) if request.POST.get("dated") else clock.today()
+    try:
+        day = parse_date(request.POST["dated"]) if request.POST.get("dated") else clock.today()
+    except ValueError:  # there is no such day
+        day = None
     if day is None or day > clock.today():
         return acts.Refused("invalid", _("填表日期不对，不能晚于今天。"))
     happened = None

@@ -340,10 +340,10 @@ def day_words(text: str) -> str:
     try:
         moment = parse_datetime(text) if "T" in text else None
         day = parse_date(text) if moment is None else None
-    except ValueError:
+        if moment is not None and timezone.is_aware(moment):
+            return date_format(timezone.localtime(moment), "DATETIME_FORMAT")
+    except (ValueError, OverflowError):  # people may write anything, also the last second there is
         return text
-    if moment is not None and timezone.is_aware(moment):
-        return date_format(timezone.localtime(moment), "DATETIME_FORMAT")
     return date_format(day, "DATE_FORMAT") if day is not None else text
 
 
