@@ -50,10 +50,11 @@ def pairs(word: str) -> list[str]:
 
 @models.CharField.register_lookup
 @models.TextField.register_lookup
-class Says(models.Lookup):
-    """``wording__says="路灯"``."""
+class Reads(models.Lookup):
+    """``wording__reads="路灯"``: by reading the texts one by one. For a word that so many have that
+    the newest of them are soon found."""
 
-    lookup_name = "says"
+    lookup_name = "reads"
     prepare_rhs = False
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
@@ -61,6 +62,14 @@ class Says(models.Lookup):
         column, params = self.process_lhs(compiler, connection)
         pattern = connection.ops.prep_for_like_query(self.rhs.lower())
         return rf"LOWER({column}) LIKE %s ESCAPE '\'", [*params, f"%{pattern}%"]
+
+
+@models.CharField.register_lookup
+@models.TextField.register_lookup
+class Says(Reads):
+    """``wording__says="路灯"``: by the index where there is one."""
+
+    lookup_name = "says"
 
     def as_postgresql(self, compiler: Any, connection: Any) -> Any:
         """Ask the index for texts that have the pairs, then read those."""

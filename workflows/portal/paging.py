@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, cast
 
@@ -34,9 +35,17 @@ class Long(Paginator):
         return self._counted > MOST
 
 
-def pages(rows: QuerySet[Any], number: str | None, size: int) -> Page:
-    """A page of many rows."""
-    return Long(rows, size).get_page(number)
+def pages(
+    rows: QuerySet[Any],
+    number: str | None,
+    size: int,
+    among_many: Callable[[], QuerySet[Any]] | None = None,
+) -> Page:
+    """A page of many rows; `among_many` finds the same where there are more than are counted."""
+    found = Long(rows, size)
+    if among_many is not None and found.more:
+        found.object_list = among_many()
+    return found.get_page(number)
 
 
 def ends(page: Page) -> bool:

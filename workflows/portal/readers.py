@@ -160,15 +160,22 @@ def _run_row(run: StepRun, today: dt.date) -> dict[str, Any]:
 
 
 def search(
-    query: str, procedure: str = "", state: str = "", community: str = "", *, parts: bool = False
+    query: str,
+    procedure: str = "",
+    state: str = "",
+    community: str = "",
+    *,
+    parts: bool = False,
+    common: bool = False,
 ) -> QuerySet[Case]:
     """Cases by title, number or place; every word must be found.
 
-    With `parts` cases that are parts of others (lots) are listed without a query too.
+    With `parts` cases that are parts of others (lots) are listed without a query too. `common`:
+    that very many have the words, so that the newest are read until there are enough.
     """
     found = listed() if query or parts else listed().filter(parent__isnull=True)
     for word in query.split()[:8]:
-        found = found.filter(_about(word))
+        found = found.filter(_about(word, "reads" if common else "says"))
     if procedure:
         found = found.filter(procedure=procedure)
     if community:
@@ -182,15 +189,15 @@ def search(
     return found
 
 
-def _about(word: str) -> Q:
+def _about(word: str, says: str) -> Q:
     """Cases that a word names: by title or place, or by number. What no case can have is not asked
     for, so that each question is left to its index."""
-    told = Q(title__says=word)
+    told = Q(**{f"title__{says}": word})
     named = Community.objects.filter(name__says=word).order_by()
     if here := list(named.values_list("pk", flat=True)):
         told |= Q(community__in=here)
     if word.isascii():
-        told |= Q(number__says=word)
+        told |= Q(**{f"number__{says}": word})
     return told
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.core.paginator import Paginator
 from django.db import connection
+from django.db.models import QuerySet
 from django.http import (
     Http404,
     HttpRequest,
@@ -67,11 +69,14 @@ def case_list(request: HttpRequest) -> HttpResponse:
     """All cases, searched and filtered; also the search page."""
     query = request.GET.get("q", "").strip()[:80]
     chosen = {name: request.GET.get(name, "")[:40] for name in ("procedure", "state", "community")}
-    found = readers.search(query, chosen["procedure"], chosen["state"], chosen["community"])
     before = request.GET.get("before", "")
-    page = paging.pages(
-        paging.older(found, before) if before else found, request.GET.get("page"), PER_PAGE
-    )
+
+    def rows(common: bool = False) -> QuerySet[Case]:
+        found = readers.search(query, *chosen.values(), common=common)
+        return paging.older(found, before) if before else found
+
+    many = partial(rows, common=True) if query else None
+    page = paging.pages(rows(), request.GET.get("page"), PER_PAGE, many)
     shown = list(page.object_list)
     return render(
         request,
