@@ -163,7 +163,10 @@ def test_what_one_did_in_an_office_ends_with_it(place: Place) -> None:
     assert answer.status_code == 302, answer.content.decode()
     file = Attachment.objects.get(record__case=case)
     assert asked(program, file).status_code == on_page(place.committee, file) == 200
+    receipt = answer["Location"]
+    assert client.get(receipt).status_code == 200
     Role.objects.filter(person=place.committee).delete()
+    assert client.get(receipt).status_code == 404
     assert on_page(place.committee, file) == 404
     assert asked(program, file).status_code == 404
 

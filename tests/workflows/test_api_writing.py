@@ -286,6 +286,27 @@ def test_a_token_does_what_its_scopes_name_and_no_more(place: Place) -> None:
     staff.act(case, "ask", "opinion.replied", form=form)
 
 
+def test_receipts_of_papers_typed_in_are_for_a_token_of_staff(place: Place, settings: Any) -> None:
+    """A receipt opens what is the household's: no token without the office's scope brings it."""
+    case, typing = consultation(place), Program(place.committee, *STAFF)
+    paper = {"household": place.units[2].label, "on": "2026-06-01"}
+    done = said(place, typing, case, paper=paper)
+    assert [row["seq"] for row in typing.get("/me/acts")["items"]] == [done["seq"]]
+    here = f"/me/acts/{case.number}/{done['seq']}"
+    assert typing.get(here)["receipt"] == done["receipt"]
+    plain = Program(place.committee, tokens.READ)
+    assert plain.get("/me/acts")["items"] == []
+    plain.get(here, 404)
+    settings.SANWEN_STAFF_TOTP = True
+    unconfirmed = Program(place.committee, tokens.READ, tokens.READ_STAFF, confirmed=False)
+    assert unconfirmed.get("/me/acts")["items"] == []
+    resident = Program(place.others[0], *RESIDENT)
+    own = said(place, resident, case)
+    assert resident.get("/me/acts")["items"][0]["receipt"] == own["receipt"]
+    Program(place.others[0], tokens.READ_STAFF).get(f"/me/acts/{case.number}/{own['seq']}", 404)
+    Program(place.others[0], tokens.ACT).get("/me/acts", 403)
+
+
 def test_a_token_lets_nobody_do_what_its_owner_may_not(place: Place) -> None:
     case = consultation(place)
     program = Program(place.others[0], *tokens.SCOPES)

@@ -282,6 +282,9 @@ def act_done(request: HttpRequest, number: str, seq: int) -> HttpResponse:
     )
     if trace is None:
         raise Http404
+    typed = trace.record.content["party"].get("via") == "paper"
+    if typed and Viewer(request.user, case).typist is None:
+        raise Http404  # a neighbour's receipt: for as long as one may type in here
     code = records.receipt_code(case, seq)
     if records.receipt_hash(code) != bytes(trace.receipt or b""):
         # Made under another secret key: the code on the paper still works, but is not known here.

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
@@ -12,7 +13,7 @@ from ... import records
 from ...models.case import Case, Community
 from ...models.record import Trace
 from ...models.token import ApiToken
-from ...parties import role_title
+from ...parties import own_roles, role_title
 from ...steps.answers import following
 from .. import desk, readers, words
 from . import schemas
@@ -149,13 +150,25 @@ def _act(trace: Trace, answers: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def _mine(token: ApiToken) -> QuerySet[Trace]:
+    """What the owner did, as far as the token goes: for themselves with `read`; with `read.staff`
+    in an office, also what they typed in there for others, whose receipts open what is theirs."""
+    scopes = scopes_of(token)
+    typed = Q(record__canonical__contains='"via":"paper"')
+    own = Q(record__role__in=own_roles()) & ~typed
+    found = readers.my_acts(token.user)
+    if READ not in scopes:
+        found = found.exclude(own)
+    return found if READ_STAFF in scopes else found.filter(own)
+
+
 @api.get("/me/acts", response=own(schemas.MyActs), **READING)
 def list_my_acts(request: HttpRequest, cursor: Cursor = "", limit: Limit = 50) -> Any:
     """Everything that the owner did, newest first, with its receipt and what became of it."""
     token = token_of(request)
-    need(token, READ)
+    need(token, READ, READ_STAFF)
     after = parts_of(cursor, 1)
-    found = readers.my_acts(token.user)
+    found = _mine(token)
     if after is not None:
         found = found.filter(record__lt=whole(after[0]))
     rows = list(found[: limit + 1])
@@ -171,10 +184,8 @@ def read_receipt(request: HttpRequest, number: Number, seq: Seq) -> Any:
     """The receipt of one thing that the owner did, with the copy to keep: the record with its
     inclusion proof, which proves without this site that it was in the log."""
     token = token_of(request)
-    need(token, READ)
-    trace = get_object_or_404(
-        readers.my_acts(token.user), record__case__number=number, record__seq=seq
-    )
+    need(token, READ, READ_STAFF)
+    trace = get_object_or_404(_mine(token), record__case__number=number, record__seq=seq)
     became = following([trace.record])
     copy = records.copy_to_keep(trace.record)
     return {**_act(trace, became[trace.record_id].answers), "copy_to_keep": copy}
