@@ -17,7 +17,7 @@ from django.utils import translation
 from sanwen import disclosure, merkle, note, trailtext
 from tests.sandbox.directory import SandboxDirectory
 from tests.workflows import trail_cases
-from tests.workflows.trail_cases import NOON, SECRET, SHOWN, add_opinion, make_case
+from tests.workflows.trail_cases import NOON, SECRET, SHOWN, add_opinion, make_case, seen, shell
 from workflows import calendars, clock
 from workflows.models import Case, Disclosure
 from workflows.records import log
@@ -52,12 +52,6 @@ def written(tmp_path: Path, case: Case, *, full: bool = False) -> Path:
     with make.full(case, ADDRESS) if full else make.public(case, ADDRESS) as held:
         path.write_bytes(held.read())
     return path
-
-
-def shell(*command: object) -> str:
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def text_of(path: Path) -> str:
@@ -310,6 +304,26 @@ def test_nothing_of_a_finished_piece_is_written_again(tmp_path, monkeypatch):
     monkeypatch.setattr(trailtext, "lines", counting)
     written(tmp_path, case)
     assert 0 < len(printed) <= chapters.END + 1
+
+
+def test_a_grown_trail_is_page_for_page_the_one_made_anew(tmp_path, monkeypatch, rendered):
+    for name, value in (("TOGETHER", 6), ("SLICE", 10), ("END", 4)):
+        monkeypatch.setattr(chapters, name, value)
+    case = make_case(22)
+    written(tmp_path, case)
+    for number in (901, 902):
+        add_opinion(case, number)
+        case.refresh_from_db()
+        path = written(tmp_path, case)
+        shell("qpdf", "--check", path)
+        grown = seen(path, tmp_path / f"grown-{number}")
+        assert sum(rendered[-1]) < sum(rendered[0]), "from what was kept"
+        keep.forget(case)
+        anew = seen(written(tmp_path, case), tmp_path / f"anew-{number}")
+        assert len(anew["pictures"]) > 6
+        assert sum(rendered[-1]) >= sum(rendered[0]), "from nothing"
+        for what, found in anew.items():
+            assert grown[what] == found, what
 
 
 def test_a_withdrawn_word_is_gone_from_a_finished_piece_too(tmp_path):

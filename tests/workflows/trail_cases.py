@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -73,3 +74,60 @@ def numbered(pdf: Any) -> dict[int, Any]:
     """The parent tree of a PDF: key to entry."""
     listed = list(pdf.Root.StructTreeRoot.ParentTree.Nums)
     return {int(listed[at]): listed[at + 1] for at in range(0, len(listed), 2)}
+
+
+def shell(*command: object) -> str:
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def seen(path: Path, folder: Path) -> dict[str, object]:
+    """All that a reader, or the reader's tools, meet in a trail but moments and signature."""
+    folder.mkdir()
+    shell("pdftoppm", "-r", 50, path, folder / "page")
+    with pikepdf.open(path) as pdf:
+        places = {page.objgen: at for at, page in enumerate(pdf.pages)}
+        rows = numbered(pdf)
+
+        def told(element, page):
+            """An element of the structure with its content: tag, page, numbers of marks."""
+            page = places[element.Pg.objgen] if "/Pg" in element else page
+            kids = element.get("/K", ())
+            kids = list(kids) if isinstance(kids, pikepdf.Array) else [kids]
+            found = []
+            for kid in kids:
+                if isinstance(kid, int):
+                    found.append((page, kid))
+                elif "/MCID" in kid:
+                    found.append((places[kid.Pg.objgen], int(kid.MCID)))
+                elif "/Obj" in kid:
+                    found.append(("note", str(kid.Obj.get("/Dest"))))
+                else:
+                    found.append(told(kid, page))
+            return str(element.S), str(element.get("/A", {}).get("/Scope")), found
+
+        def place(target):
+            return places[target[0].objgen], float(target[3])
+
+        def marks(items):
+            return [(item.title, *place(item.destination), marks(item.children)) for item in items]
+
+        targets = list(pdf.Root.Names.Dests.Names)
+        with pdf.open_outline() as outline:
+            outlined = marks(outline.root)
+        return {
+            "pictures": [page.read_bytes() for page in sorted(folder.iterdir())],
+            "words": shell("pdftotext", "-raw", path, "-").split("\f"),
+            "structure": told(pdf.Root.StructTreeRoot.K[0], None),
+            "marks of pages": [
+                [str(owner.S) for owner in rows[int(page.obj.StructParents)]] for page in pdf.pages
+            ],
+            "outline": outlined,
+            "targets": [
+                (str(targets[at]), *place(targets[at + 1])) for at in range(0, len(targets), 2)
+            ],
+            "fonts": sorted(row.split("+")[1] for row in shell("pdffonts", path).splitlines()[2:]),
+            "metadata": str(pdf.open_metadata()),
+            "attached": attachments(path),
+        }

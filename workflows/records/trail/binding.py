@@ -99,23 +99,25 @@ class Numbers:
         self.font = out.copy_foreign(face.font)
         self.furniture = furniture
         self.total = total
-        self.above = self._line(furniture.left, _LEFT, _HEADER_Y)
+        above = self._line(furniture.left, _LEFT, _HEADER_Y)
         width = self._width(furniture.right)
-        self.above += self._line(furniture.right, _RIGHT - width, _HEADER_Y)
+        above += self._line(furniture.right, _RIGHT - width, _HEADER_Y)
+        rule = f".6 w .72 .76 .8 RG {_LEFT:.2f} {_HEADER_Y - 5:.2f} m {_RIGHT:.2f} "
+        rule += f"{_HEADER_Y - 5:.2f} l S"
+        header = f"/Artifact <</Type /Pagination /Subtype /Header>> BDC q {rule} {above} Q EMC\n"
+        self.header = out.make_stream(header.encode("ascii"))  # one for all pages
 
     def draw(self, out: Pdf, page: pikepdf.Page, number: int) -> None:
         """Print the furniture on a page; artifacts, which no reader reads out."""
         self.equip(page)
         below = self.furniture.number.format(n=number, total=self.total)
-        rule = f".6 w .72 .76 .8 RG {_LEFT:.2f} {_HEADER_Y - 5:.2f} m {_RIGHT:.2f} "
-        rule += f"{_HEADER_Y - 5:.2f} l S"
         text = (
-            f"/Artifact <</Type /Pagination /Subtype /Header>> BDC q {rule} {self.above} Q EMC\n"
             f"/Artifact <</Type /Pagination /Subtype /Footer>> BDC q "
             f"{self._line(below, (_WIDTH - self._width(below)) / 2, _FOOTER_Y)} Q EMC\n"
         )
         # Before the page's own content, which leaves its coordinates turned upside down.
         page.contents_add(out.make_stream(text.encode("ascii")), prepend=True)
+        page.contents_add(self.header, prepend=True)
 
     def equip(self, page: pikepdf.Page) -> None:
         """Give a page the face."""
@@ -162,17 +164,19 @@ def bind(
         )
         root.K = Array([document])
         rows: list[Any] = []
+        moved: list[int] = []
         following = 0
         for path in pieces:
             piece = open_files.enter_context(Pdf.open(path))
-            first = len(out.pages)
             out.pages.extend(piece.pages)
-            following = _graft(out, document, piece, first, rows, following)
+            moved += [following] * len(piece.pages)
+            following = _graft(out, document, piece, rows, following)
         root.ParentTree = out.make_indirect(Dictionary(Nums=Array(rows)))
         root.ParentTreeNextKey = following
         total = len(out.pages)
         numbers = Numbers(out, face, furniture, total)
-        for number, page in enumerate(out.pages, 1):
+        for number, (page, by) in enumerate(zip(out.pages, moved, strict=True), 1):
+            _move(page.obj, by)
             if number > 1:
                 numbers.draw(out, page, number)
             else:
@@ -191,7 +195,7 @@ def _next_key(rows: Sequence[Any]) -> int:
     return max((int(key) for key in rows[::2]), default=-1) + 1
 
 
-def _graft(out: Pdf, document: Any, piece: Pdf, first: int, rows: list[Any], following: int) -> int:
+def _graft(out: Pdf, document: Any, piece: Pdf, rows: list[Any], following: int) -> int:
     """Put the structure of a piece below the one document; returns the next free key."""
     # The piece's pages are in `out` already, so that copied elements name those.
     tree = out.copy_foreign(piece.Root.StructTreeRoot)
@@ -202,13 +206,18 @@ def _graft(out: Pdf, document: Any, piece: Pdf, first: int, rows: list[Any], fol
     listed = list(tree.ParentTree.Nums)
     for at in range(0, len(listed), 2):
         rows += [int(listed[at]) + following, listed[at + 1]]
-    for page in list(out.pages)[first:]:
-        if "/StructParents" in page.obj:
-            page.obj.StructParents = int(page.obj.StructParents) + following
-        for note in page.obj.get("/Annots", ()):
-            if "/StructParent" in note:
-                note.StructParent = int(note.StructParent) + following
     return _next_key(listed) + following
+
+
+def _move(page: Any, by: int) -> None:
+    """Let a page and its notes name their rows of the one parent tree."""
+    if not by:
+        return
+    if "/StructParents" in page:
+        page.StructParents = int(page.StructParents) + by
+    for note in page.get("/Annots", ()):
+        if "/StructParent" in note:
+            note.StructParent = int(note.StructParent) + by
 
 
 def _bookmarks(out: Pdf, marks: Sequence[tuple[int, str, int, float]]) -> None:

@@ -9,7 +9,7 @@ import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from html import escape, unescape
 from pathlib import Path
 from typing import IO, Any
@@ -382,6 +382,7 @@ def _front_html(
     )
 
 
+@lru_cache(maxsize=4)  # drawn twice for each trail: for its signs, and with the numbers of pages
 def _qr(address: str) -> str:
     out = io.BytesIO()
     segno.make(address, error="m").save(out, kind="svg", border=0, scale=4, xmldecl=False)

@@ -40,6 +40,8 @@ def table(case: Case) -> dict[str, Any]:
 
 def learn(found: dict[str, Any], canonical: str) -> None:
     """Add the words for the terms that a record names; terms are composed, not listed."""
+    if 'term":"' not in canonical and '"rule":"' not in canonical:
+        return  # most records name none; to look so is ten times as fast as the pattern
     for text in _TERM.findall(canonical):
         for code in text.split(";"):  # a rule is several
             if code not in found["terms"]:
