@@ -39,17 +39,10 @@ def start() -> None:
 
 
 def case():
-    """The case that is measured."""
+    """The one case."""
     from workflows.models import Case
 
-    return Case.objects.select_related("community").earliest("pk")
-
-
-def other():
-    """A case of a record or two."""
-    from workflows.models import Case
-
-    return Case.objects.select_related("community").latest("pk")
+    return Case.objects.select_related("community").first()
 
 
 def fill(count: int) -> None:
@@ -78,7 +71,6 @@ def fill(count: int) -> None:
             waiting = []
         case.refresh_from_db(fields=["length"])
     assert run.pk
-    acts.open_case(Needs, place, OFFICE, title="示范征求意见之二")
     while log.integrate():
         pass
 
@@ -95,18 +87,13 @@ def grow() -> None:
         pass
 
 
-def make(again: str = "") -> None:
-    """The trail; prints seconds, MB of this process and of the largest beside it, bytes, processor.
-
-    With `again` the process has made another case's trail before, as a server's soon has.
-    """
+def make() -> None:
+    """The trail; prints seconds, MB of this process and of the largest beside it, bytes, work."""
     from workflows.records.trail import make as trail
     from workflows.records.trail import press
 
     press.pressed("<html lang=zh><title>x</title><p>一")  # what a server has loaded long ago
     trail.seal.described()
-    if again:
-        trail.public(other(), ADDRESS).close()
     begun = time.perf_counter()
     worked = cpu()
     held = trail.public(case(), ADDRESS)
@@ -168,17 +155,12 @@ def compare(count: int) -> None:
         source = folder / "trail.html"
         run("html", source)
         colds, browsers, mores = [], [], []
-        again: dict[str, list[float]] = {"cold": [], "more": []}
         for _ in range(3 if count <= 1000 else 1):
-            shutil.rmtree(folder / "alone" / "media" / "trails", ignore_errors=True)
-            again["cold"].append(float(run("make", "again").split()[4]))
             shutil.rmtree(folder / "alone" / "media" / "trails", ignore_errors=True)
             browsers.append(printed_by_chromium(source))
             colds.append(run("make").split())
             run("grow")
             mores.append(run("make").split())
-            run("grow")
-            again["more"].append(float(run("make", "again").split()[4]))
         more = [min(column, key=float) for column in zip(*mores, strict=True)]
         cold = min(colds, key=lambda row: float(row[0]))
         seconds, browser = float(cold[0]), min(browsers)[0]
@@ -190,8 +172,6 @@ def compare(count: int) -> None:
             f"processor {work:.2f} s and {its_work:.2f} s, ratio {work / its_work:.2f}; "
             f"one more {float(more[0]):.2f} s, {float(more[0]) / seconds:.2f} of cold; "
             f"processor {float(more[4]):.2f} s, {float(more[4]) / work:.2f}; "
-            f"in a process that has made a trail before, processor {min(again['cold']):.2f} s and "
-            f"one more {min(again['more']):.2f} s, {min(again['more']) / min(again['cold']):.2f}; "
             f"memory {memory[0]} MB and {memory[1]} MB in each helper; "
             f"{int(cold[3]) / 2**20:.1f} MB",
             flush=True,
