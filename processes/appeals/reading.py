@@ -138,9 +138,8 @@ def chosen(query: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def rows(facets: Mapping[str, str], *, held: bool = False, common: bool = False) -> QuerySet[Any]:
-    """Public appeals, the newest first, narrowed; those held back only where asked for. `common`:
-    that very many have the words, so that the newest are read until there are enough.
+def rows(facets: Mapping[str, str], *, held: bool = False) -> QuerySet[Any]:
+    """Public appeals, the newest first, narrowed; those held back only where asked for.
 
     Each word is looked for as it stands, however short; only what is public is searched.
     """
@@ -156,7 +155,7 @@ def rows(facets: Mapping[str, str], *, held: bool = False, common: bool = False)
     if facets.get("place"):
         found = found.filter(case__community__in=within(facets["place"]))
     for word in facets.get("q", "").split():
-        found = found.filter(_about(word, "reads" if common else "says"))
+        found = found.filter(_about(word))
     return found.select_related("case__community").order_by("-pk")
 
 
@@ -166,12 +165,12 @@ def position(number: str) -> int:
     return 2**63 - 1 if found is None else found
 
 
-def _about(word: str, says: str) -> Q:
+def _about(word: str) -> Q:
     """Appeals that a word names: by what they say, else by kind, place, building or number.
 
     What no appeal can have is not asked for, so that a word of the text is left to its index.
     """
-    told = Q(**{f"wording__{says}": word})
+    told = Q(wording__says=word)
     if kinds := [code for code, title in rules.KINDS.items() if word in str(title)]:
         told |= Q(kind__in=kinds)
     named = Community.objects.filter(name__says=word).values_list("pk", flat=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from functools import partial
 from typing import Any
 
 from django import forms
@@ -13,7 +12,6 @@ from django.contrib.auth.decorators import login_required
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
@@ -238,14 +236,10 @@ def sheet(request: HttpRequest, number: str, round_: int) -> HttpResponse:
 def listing(request: HttpRequest) -> HttpResponse:
     """The public list, and the figures by unit."""
     facets = reading.chosen(request.GET)
-    before = request.GET.get("before", "")
-
-    def rows(common: bool = False) -> QuerySet[Any]:
-        found = reading.rows(facets, common=common)
-        return found.filter(pk__lt=reading.position(before)) if before else found
-
-    many = partial(rows, common=True) if facets["q"] else None
-    page = paging.pages(rows(), request.GET.get("page"), PER_PAGE, many)
+    found, before = reading.rows(facets), request.GET.get("before", "")
+    if before:
+        found = found.filter(pk__lt=reading.position(before))
+    page = paging.pages(found, request.GET.get("page"), PER_PAGE)
     shown = list(page.object_list)
     return render(
         request,
