@@ -377,7 +377,7 @@ def _perform(
         except records.TooLarge as error:
             raise Refused("invalid", _("内容过长，请改用附件提交。")) from error
         _tell(case, written.fact, record)
-        if written.settle or (written.fact is not None and written.outcome):
+        if written.settle:
             records.write(case)  # what decides looks at what has been done
         moved = False
         if run is not None:
@@ -498,6 +498,7 @@ def finish(run: StepRun, outcome: str, now: dt.datetime, *, by: Party) -> None:
     step = run.step
     if outcome not in step.outcomes_to:
         raise ValueError(f"{run.name} has no outcome {outcome!r}")
+    step.look_ahead(run.process, outcome)
     if run.breaks_term(now, done=True, by_clock=by.role == "clock"):
         run.broken_at = run.broken_at or now
     run.outcome = outcome

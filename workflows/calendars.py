@@ -22,7 +22,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from .models.calendar import CalendarDay, CalendarYear
-from .statements import Question
+from .statements import Question, Ready
 from .terms import TableCalendar, fixed_holidays, is_weekend, touches_next_year
 
 if TYPE_CHECKING:
@@ -45,8 +45,19 @@ def current() -> TableCalendar:
     One query. The moment of loading is part of what is compared, so that a load that was rolled
     back is not taken for another one with the same version.
     """
+    return _current(_LOADED.ask())
+
+
+def asked() -> Ready:
+    """The statement that asks for the calendar in force, to be sent together with others."""
+    sql, values, read = _LOADED.with_values()
+    assert read is not None
+    return sql, values, lambda rows: _current(read(rows))
+
+
+def _current(loaded: Iterable[tuple[Any, ...]]) -> TableCalendar:
     global _cached
-    state = tuple(_LOADED.ask())
+    state = tuple(loaded)
     cached = _cached
     if cached is None or cached[0] != state:
         days = dict(CalendarDay.objects.values_list("date", "is_workday"))

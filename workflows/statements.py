@@ -132,6 +132,13 @@ def inserting(row: Model, *, returning: bool = False) -> Ready:
     return sql, values, know if returning else None
 
 
+def next_key(model: type[Model], count: int = 1) -> Ready:
+    """The statement that asks PostgreSQL for the keys of so many rows to come, one a row."""
+    table = connection.ops.quote_name(model._meta.db_table)
+    sql = "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)"
+    return sql, [table, count], list
+
+
 _updates: dict[type[Model], str] = {}
 
 
@@ -160,10 +167,9 @@ def together(statements: Sequence[Ready]) -> list[Any]:
                 cursor.execute(sql, values)
                 found.append(read(cursor.fetchall()) if read else None)
             return found
-        cursor.execute(
-            "; ".join(sql for sql, _values, _read in statements),
-            [value for _sql, values, _read in statements for value in values],
-        )
+        # Each with its own values: the driver remembers where they go in a statement, but not in
+        # one as long as all of these together.
+        cursor.execute("; ".join(cursor.mogrify(sql, values) for sql, values, _read in statements))
         for _sql, _values, read in statements:
             found.append(read(cursor.fetchall()) if read else None)
             cursor.nextset()

@@ -16,7 +16,8 @@ from .figure import Recount, SumsHead
 
 if TYPE_CHECKING:
     from ..procedure import Procedure
-    from ..steps.base import Step
+    from ..statements import Ready
+    from ..steps.base import Ahead, Step
 
 
 class Community(models.Model):
@@ -145,9 +146,18 @@ class Case(AbstractProcess):
             self._was_unlisted = self.unlisted
 
     @cached_property
-    def unwritten(self) -> list[models.Model]:
-        """Rows that stand beside records of the running act; `records.flush` writes them."""
+    def unwritten(self) -> list[models.Model | Ready]:
+        """Rows that stand beside records of the running act, and other statements in their order;
+        `records.flush` writes them."""
         return []
+
+    @cached_property
+    def keys(self) -> list[int]:
+        """Keys of records to come in the running act, where the database gave them beforehand."""
+        return []
+
+    ahead: Ahead | None = None
+    """What the running act has read for the step that it opens next."""
 
     @property
     def declared(self) -> type[Procedure]:

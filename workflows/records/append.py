@@ -29,7 +29,7 @@ from .. import clock
 from ..models.case import Case, StepRun
 from ..models.record import Alias, Attachment, Disclosure, Record, Trace
 from ..parties import Party
-from ..statements import Ready, inserting, together
+from ..statements import Ready, inserting, next_key, together
 from .receipts import receipt_code, receipt_hash
 
 FORMAT = 1
@@ -70,8 +70,7 @@ class Found:
 
 def next_pk() -> Ready:
     """The statement that asks PostgreSQL for the key of a record to come."""
-    table = connection.ops.quote_name(Record._meta.db_table)
-    return "SELECT nextval(pg_get_serial_sequence(%s, 'id'))", [table], list
+    return next_key(Record)
 
 
 def pseudonym(case: Case, party_key: str) -> str:
@@ -158,8 +157,9 @@ def append(
 ) -> Record:
     """Append one record to `case`, which the caller has locked; `flush` stores the new head.
 
-    With the key that the door has `found` for it, the record too is stored by `write` or `flush`;
-    without one it is stored now, after what stands beside the records before it.
+    With a key that the door has `found` for it, or that waits among ``case.keys``, the record too
+    is stored by `write` or `flush`; without one it is stored now, after what stands beside the
+    records before it.
 
     `body` is public; what it says in words is disclosed beside the record, as is all that stands in
     `typed` (what people wrote, whatever it looks like). Each value of `private` enters it as a
@@ -227,8 +227,9 @@ def append(
     if len(canonical) > MAX_BYTES:
         raise TooLarge(f"a record of {len(canonical)} bytes")
     hashed = leaf_hash(canonical)
+    given = case.keys.pop(0) if found is None and case.keys else None
     record = Record(
-        pk=found.pk if found else None,
+        pk=found.pk if found else given,
         case=case,
         seq=seq,
         run=run,
@@ -272,21 +273,30 @@ def flush(case: Case) -> None:
     """
     table = connection.ops.quote_name(Case._meta.db_table)
     head = f"UPDATE {table} SET length = %s, head = %s WHERE id = %s"  # noqa: S608
+    case.keys.clear()
+    case.ahead = None
     _write(case, (head, (case.length, case.head, case.pk), None))
 
 
-def write(case: Case, *further: Ready) -> None:
-    """Write what stands beside the records so far, and `further`; `flush` comes later."""
-    if case.unwritten or further:
-        _write(case, *further)
+def write(case: Case, *further: Ready) -> list[Any]:
+    """Write what stands beside the records so far, and `further`; `flush` comes later.
+
+    Returns what the rows of each of `further` came to.
+    """
+    return _write(case, *further) if case.unwritten or further else []
 
 
-def _write(case: Case, *further: Ready) -> None:
+def _write(case: Case, *further: Ready) -> list[Any]:
     # A fact is told its key; nobody asks for those of the rows that stand beside a record.
     beside = (Alias, Disclosure, Record, StepRun.previous.through, Trace)
-    statements = [inserting(row, returning=not isinstance(row, beside)) for row in case.unwritten]
+    statements = [
+        row
+        if isinstance(row, tuple)
+        else inserting(row, returning=row.pk is None and not isinstance(row, beside))
+        for row in case.unwritten
+    ]
     case.unwritten.clear()
-    together([*statements, *further])
+    return together([*statements, *further])[len(statements) :]
 
 
 def links(before: Record | None, record: Record) -> bool:

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from django import forms
+from django.db import connection
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -31,7 +32,7 @@ from ..models.case import Case, StepRun
 from ..models.record import Record
 from ..parties import Party, directory, own_roles
 from ..records import masking
-from ..statements import Question, inserting, slot, updating
+from ..statements import Question, inserting, next_key, slot, updating
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -204,6 +205,24 @@ _BEFORE = Question(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What an act has read for a run that it is about to open, where it can be asked beforehand.
+
+    `run` is the key of the run, `rounds` how often the step was open before.
+    """
+
+    step: Step
+    run: int
+    rounds: int
+    calendar: terms.TableCalendar
+
+
+def _count(rows: list[Any]) -> int:
+    """The one number that `_BEFORE` answers, or none."""
+    return rows[0][0] if rows else 0
+
+
 class StepActivation(Activation):
     """Opens a step, completes it with its outcome, and follows that outcome's edge."""
 
@@ -253,7 +272,7 @@ class StepActivation(Activation):
     def close(self) -> None:
         """Close the run; `acts.finish` has set its outcome and its time."""
         self.task.scheduled = None
-        records.write(self.process, updating(self.task))
+        self.process.unwritten.append(updating(self.task))
 
     def finish(self) -> None:
         """Close the run and activate what follows."""
@@ -264,6 +283,8 @@ class StepActivation(Activation):
     def create_next(self) -> Iterator[Activation]:
         """Follow the edge of the outcome."""
         node = self.flow_task.outcomes_to[self.task.outcome]
+        if not isinstance(node, Step):
+            records.write(self.process)  # viewflow's own nodes look at the rows
         yield node._create(self, self.task.token)
 
     @Activation.status.transition(source=[STATUS.NEW, STATUS.STARTED], target=STATUS.CANCELED)
@@ -580,17 +601,20 @@ class Step(Node):
         if case.unlisted != self.unlisted:
             case.unlisted = self.unlisted
             case.save(update_fields=["unlisted"])
+        ahead = case.ahead if case.ahead is not None and case.ahead.step is self else None
+        if self.deadline is not None:
+            records.write(case)  # it may look at anything
         run.started = now
         run.held_by = self.in_charge(case)
-        before = _BEFORE.ask(case=case.pk, name=self.name)
-        run.round = 1 + (before[0][0] if before else 0)
+        rounds = ahead.rounds if ahead else _count(_BEFORE.ask(case=case.pk, name=self.name))
+        run.round = 1 + rounds
         term = self.term_in(case, now)
         if term is not None:
             self.start_term(run, term, now)
-        self._store(run)
+        self._store(run, ahead)
         stored = {**vars(run), "data": copy.deepcopy(run.data)}
         body = self.opened(run, now)
-        if vars(run) != stored:
+        if not run._state.adding and vars(run) != stored:
             run.save()
         records.append(
             case,
@@ -601,16 +625,47 @@ class Step(Node):
             run=run,
         )
 
-    @staticmethod
-    def _store(run: StepRun) -> None:
-        """Store a new run, and which run it came from."""
-        records.write(run.process, inserting(run, returning=True))
+    def _store(self, run: StepRun, ahead: Ahead | None) -> None:
+        """Store a new run, and which run it came from; later with the rest, where its key is known
+        and nothing of the opening looks at it."""
+        case = run.process
+        if ahead is not None:
+            run.pk = ahead.run
+            case.unwritten.append(run)
+        else:
+            records.write(case, inserting(run, returning=True))
         path = StepRun.previous.through(from_steprun_id=run.pk, to_steprun_id=run.came_from.pk)
-        run.process.unwritten.append(path)
+        case.unwritten.append(path)
+        if self.opening_looks:
+            records.write(case)
+
+    @property
+    def opening_looks(self) -> bool:
+        """Whether `opened` looks at what the database holds, or adds to it."""
+        return type(self).opened is not Step.opened
+
+    def look_ahead(self, case: Case, outcome: str) -> None:
+        """Write what has been done, and in the same go read what is needed to open the step where
+        `outcome` leads; so a step that ends with nothing to decide costs one message less for each.
+        """
+        node = self.outcomes_to[outcome]
+        if not isinstance(node, Step) or connection.vendor != "postgresql":
+            records.write(case)
+            return
+        keys, [run], before, calendar = records.write(
+            case,
+            next_key(Record, 2),  # that this step is done, and that the next one is open
+            next_key(StepRun),
+            _BEFORE.with_values(case=case.pk, name=node.name),
+            calendars.asked(),
+        )
+        case.keys.extend(key for (key,) in keys)
+        case.ahead = Ahead(node, run[0], _count(before), calendar)
 
     def start_term(self, run: StepRun, term: terms.AnyTerm, now: dt.datetime) -> None:
         """Set the run's term; the sweep looks at the run when it ends."""
-        calendar = calendars.current()
+        ahead = run.process.ahead
+        calendar = ahead.calendar if ahead is not None else calendars.current()
         if self.deadline is not None:
             self._set_deadline(run, self.deadline(run.process, calendar))
         else:

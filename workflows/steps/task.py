@@ -114,12 +114,13 @@ class Task(Step):
             run.data = {OTHER_THAN: self._doer(run.process)}
         return {}
 
+    @property
+    def opening_looks(self) -> bool:
+        """Only for who did the step that it checks."""
+        return bool(self.other_than) or type(self).opened is not Task.opened
+
     def _doer(self, case: Case) -> list[Any]:
         """The account and the key of who last did the step that this one checks."""
-        # The act that leads here is not written yet: it stands with the case.
-        for row in reversed(case.unwritten):
-            if isinstance(row, Trace) and row.record.step == self.other_than:
-                return [row.user_id, row.party_key]
         done = Trace.objects.filter(
             record__case=case, record__step=self.other_than, record__act="task.done"
         ).order_by("-record__seq")
