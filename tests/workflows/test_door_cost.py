@@ -1,4 +1,4 @@
-"""What an act that moves no token costs: how often the door goes to the database for it."""
+"""What an act costs: how often the door goes to the database for it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from tests.factories import make_estate, make_member, make_person, make_street, 
 from tests.sandbox.directory import SandboxDirectory
 from tests.sandbox.opinion_procedures import OFFICE, Plans, household
 from tests.sandbox.panel_procedures import Kept
+from tests.sandbox.rows import Row
 from workflows import acts, calendars, clock, records
-from workflows.models import Case, Community, Record
+from workflows.models import Case, Community, Record, StepRun
 from workflows.parties import Party, directory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -73,3 +74,29 @@ def test_an_entry_of_a_ledger() -> None:
     case = acts.open_case(Kept, estate, OFFICE, title="台账")
     data = {"kind": "fault", "on": clock.today().isoformat(), "fen": 100, "text": "灯不亮"}
     assert cost(case, "ledger", "entry.added", OFFICE, data, key="a") <= MOST
+
+
+def test_a_step_done_and_the_next_one_opened() -> None:
+    estate = Community.objects.create(code="demo", name="示范小区", kind="estate")
+    case = acts.open_case(Row, estate, OFFICE, title="一行")
+    for name in ("one", "two"):
+        assert cost(case, name, "task.done", OFFICE, {"note": "已经办好。"}, key=name) <= MOST - 2
+    done, opened = StepRun.objects.filter(process=case, name__in=("two", "three")).order_by("pk")
+    assert (done.outcome, done.status, done.scheduled) == ("done", "DONE", None)
+    assert (opened.status, opened.round, opened.term) == ("STARTED", 1, "7d")
+    assert opened.ends_at == opened.scheduled is not None
+    assert list(opened.previous.all()) == [done]
+    said = Record.objects.filter(case=case).order_by("seq").values_list("act", "run", "step")
+    assert list(said)[-3:] == [
+        ("task.done", done.pk, "two"),
+        ("step.completed", done.pk, "two"),
+        ("step.opened", opened.pk, "three"),
+    ]
+    assert list(Record.objects.filter(case=case).order_by("pk").values_list("seq", flat=True)) == (
+        list(range(case_length(case)))
+    )
+
+
+def case_length(case: Case) -> int:
+    """How many records the case has by its own account."""
+    return Case.objects.get(pk=case.pk).length
