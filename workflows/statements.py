@@ -167,9 +167,11 @@ def together(statements: Sequence[Ready]) -> list[Any]:
                 cursor.execute(sql, values)
                 found.append(read(cursor.fetchall()) if read else None)
             return found
-        # Each with its own values: the driver remembers where they go in a statement, but not in
-        # one as long as all of these together.
-        cursor.execute("; ".join(cursor.mogrify(sql, values) for sql, values, _read in statements))
+        # Values apart from the words: traces and the log of slow statements show the words alone.
+        cursor.execute(
+            "; ".join(sql for sql, _values, _read in statements),
+            [value for _sql, values, _read in statements for value in values],
+        )
         for _sql, _values, read in statements:
             found.append(read(cursor.fetchall()) if read else None)
             cursor.nextset()
