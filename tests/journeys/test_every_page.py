@@ -1,8 +1,8 @@
 """Every page of the demo, as each kind of person is shown it: whole, light, and for everybody.
 
 A crawl follows the links of the demo's pages as a visitor, a resident, a committee member, an
-officer, an auditor and an operator. SANWEN_TEST_PAGES=all tries every page found in every mode
-(an hour); otherwise each shape of page is tried once as it is, and each address of the URLconf once
+officer, an auditor and an operator, at most four addresses of a kind each. SANWEN_TEST_PAGES=all
+tries each kind of page for each of them in every mode (over an hour); otherwise each shape of page is tried once as it is, and each address of the URLconf once
 more in English, large and dark.
 """
 
