@@ -2,8 +2,8 @@
 
 A crawl follows the links of the demo's pages as a visitor, a resident, a committee member, an
 officer, an auditor and an operator, at most four addresses of a kind each. SANWEN_TEST_PAGES=all
-tries each kind of page for each of them in every mode (over an hour); otherwise each shape of page is tried once as it is, and each address of the URLconf once
-more in English, large and dark.
+tries each kind of page for each of them in every mode (over an hour); otherwise each shape of page
+is tried once as it is, and each address of the URLconf once more in English, large and dark.
 """
 
 from __future__ import annotations
