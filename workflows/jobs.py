@@ -14,11 +14,11 @@ from collections.abc import Callable, Collection
 from typing import IO, Any
 
 from django.core.files.base import File
-from django.db import InterfaceError, OperationalError, close_old_connections
 from django.db.models import F, Q
 from django.utils.module_loading import import_string
 
 from . import clock
+from .forever import repeat
 from .models.case import Case
 from .models.job import DONE, FAILED, QUEUED, RUNNING, Job
 
@@ -133,12 +133,4 @@ def drop(job: Job) -> None:
 
 def run_forever(stop: threading.Event, kinds: Collection[str], pause: float = 1.0) -> None:
     """Do what is queued of some kinds until `stop` is set."""
-    while not stop.wait(pause):
-        try:
-            run_waiting(kinds)
-        except (InterfaceError, OperationalError):
-            log.warning("the database does not answer; trying again")
-        except Exception:
-            log.exception("the worker failed; trying again")
-        finally:
-            close_old_connections()
+    repeat(lambda: run_waiting(kinds), stop, pause, log)

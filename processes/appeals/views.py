@@ -27,7 +27,7 @@ from workflows import acts, clock
 from workflows.models import Case, Community
 from workflows.parties import Party
 from workflows.portal import paging
-from workflows.portal.places import choices, offered
+from workflows.portal.places import offered
 from workflows.portal.viewer import Viewer
 from workflows.portal.views import context, find_case
 
@@ -255,7 +255,7 @@ def listing(request: HttpRequest) -> HttpResponse:
             kinds=rules.KINDS.items(),
             units=rules.UNITS.items(),
             states=reading.STATES.items(),
-            places=choices(offered(reading.places(), facets["place"]), facets["place"]),
+            places=offered(reading.places(), facets["place"]),
             figures=cache.get_or_set(FIGURES, reading.figures, FIGURES_STAND),
             may_enter=bool(reading.typed_in_by(request.user)),
         ),

@@ -1,4 +1,5 @@
-"""Five steps in a row, by this engine and by viewflow alone: for the benchmark of moves."""
+"""Steps in a row: by this engine and by viewflow alone, for the benchmark of moves; and such as
+look at the step before."""
 
 from typing import Any
 
@@ -6,11 +7,13 @@ from viewflow import this
 from viewflow.workflow import flow
 from viewflow.workflow.base import Flow
 
+from workflows import clock
 from workflows.models import Case, StepRun
 from workflows.procedure import CaseLock, Procedure
+from workflows.steps.handling import Handling
 from workflows.steps.nodes import Closing, Opening
 from workflows.steps.task import Task
-from workflows.terms import Days
+from workflows.terms import Calendar, Days, Deadline, end_of
 
 
 def task(number: str) -> Task:
@@ -55,3 +58,27 @@ class Bare(Flow):
 
     def nothing(self, activation: Any) -> None:
         """The work of a step."""
+
+
+def by_the_step_before(case: Case) -> Days:
+    """A term that goes by what the step before came to; the run tells, once it is stored."""
+    before = case.runs.get(name="first")
+    return Days(3 if before.outcome == "done" else 9)
+
+
+def later(case: Case, calendar: Calendar) -> Deadline:
+    """The same for a deadline of the procedure's own."""
+    before = case.runs.get(name="second")
+    return end_of(Days(4 if before.outcome == "done" else 9), clock.today(), calendar)
+
+
+class Looking(Procedure):
+    """Steps whose terms are found by what the step before came to."""
+
+    code, version, number_prefix = "bench_look", "1", "BLK"
+    title = "前后"
+    opening = Opening().Next(this.first)
+    first = task("一").Next(this.second)
+    second = Handling(title="二", by=("office",), term_by=by_the_step_before).Next(this.third)
+    third = Task(title="三", by=("office",), term=Days(7), deadline=later).Next(this.done)
+    done = Closing("办结")

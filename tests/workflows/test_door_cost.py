@@ -13,9 +13,9 @@ from tests.factories import make_estate, make_member, make_person, make_street, 
 from tests.sandbox.directory import SandboxDirectory
 from tests.sandbox.opinion_procedures import OFFICE, Plans, household
 from tests.sandbox.panel_procedures import Kept
-from tests.sandbox.rows import Row
+from tests.sandbox.rows import Looking, Row
 from workflows import acts, calendars, clock, records
-from workflows.models import Case, Community, Record, StepRun
+from workflows.models import Case, Community, Record, Recount, StepRun
 from workflows.parties import Party, directory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -95,6 +95,31 @@ def test_a_step_done_and_the_next_one_opened() -> None:
     assert list(Record.objects.filter(case=case).order_by("pk").values_list("seq", flat=True)) == (
         list(range(case_length(case)))
     )
+
+
+def test_a_step_that_looks_at_the_one_before_sees_how_it_ended() -> None:
+    estate = Community.objects.create(code="demo", name="示范小区", kind="estate")
+    case = acts.open_case(Looking, estate, OFFICE, title="前后")
+    for name in ("first", "second"):
+        acts.perform(case.pk, name, "task.done", OFFICE, {"note": "已经办好。"}, key=name)
+    ends = dict(StepRun.objects.filter(process=case).values_list("name", "ends_on"))
+    assert ends["second"] - clock.today() == dt.timedelta(days=3)
+    assert ends["third"] - clock.today() == dt.timedelta(days=4)
+
+
+def test_a_term_that_moves_as_its_run_ends_is_counted_anew(monkeypatch: Any) -> None:
+    estate = Community.objects.create(code="demo", name="示范小区", kind="estate")
+    case = acts.open_case(Row, estate, OFFICE, title="一行")
+    acts.perform(case.pk, "one", "task.done", OFFICE, {"note": "已经办好。"}, key="one")
+    assert not Recount.objects.exists()
+
+    def prolonged(_step: Any, run: StepRun) -> dict[str, Any]:
+        run.ends_at += dt.timedelta(days=1)
+        return {}
+
+    monkeypatch.setattr(type(Row.two), "result", prolonged)
+    acts.perform(case.pk, "two", "task.done", OFFICE, {"note": "已经办好。"}, key="two")
+    assert list(Recount.objects.values_list("place", flat=True)) == [estate.pk]
 
 
 def case_length(case: Case) -> int:

@@ -273,15 +273,21 @@ class StepRun(AbstractTask):
     def _term(self) -> tuple[Any, ...]:
         return self.__dict__.get("ends_at"), self.__dict__.get("provisional")
 
+    def recounts(self) -> list[Recount]:
+        """What is to be written beside the run, where its term moved since it was read or stored:
+        what was answered within it is counted anew."""
+        if self._had is None or self._had == self._term():
+            return []
+        self._had = self._term()
+        return [Recount(place=self.process.community_id)]
+
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Keep the node's name beside viewflow's reference, so that it can be indexed. Where the
-        term moves, what was answered within it is counted anew."""
+        """Keep the node's name beside viewflow's reference, so that it can be indexed."""
         if not self.name and self.flow_task is not None:
             self.name = self.flow_task.name
         super().save(*args, **kwargs)
-        if self._had is not None and self._had != self._term():
-            Recount.objects.create(place=self.process.community_id)
-            self._had = self._term()
+        for row in self.recounts():
+            row.save()
 
     @property
     def case(self) -> Case:

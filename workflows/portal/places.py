@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from html import escape
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from django import forms
 from django.db.models import Exists, OuterRef, QuerySet
-from django.forms.utils import flatatt
-from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
 
 from ..models.case import Case, Community
 
@@ -50,35 +44,6 @@ def with_cases(found: QuerySet[Community]) -> QuerySet[Community]:
     here = Case.objects.filter(community=OuterRef("pk"))
     below = Case.objects.filter(community__parent=OuterRef("pk"))
     return found.filter(Exists(here) | Exists(below))
-
-
-def options(choices: Iterable[tuple[Any, Any]], chosen: Collection[str]) -> SafeString:
-    """Choices of a list as HTML: hundreds of them, for which a template each is much."""
-    return mark_safe(  # noqa: S308 - escaped here
-        "".join(
-            f'<option value="{escape(str(code))}"{" selected" if str(code) in chosen else ""}>'
-            f"{escape(str(title))}</option>"
-            for code, title in choices
-        )
-    )
-
-
-def choices(found: Iterable[Place], chosen: str) -> SafeString:
-    """Places as choices of a list."""
-    return options(((place.code, place.name) for place in found), (chosen,))
-
-
-class PlainSelect(forms.Select):
-    """A list of many choices, made without a template for each."""
-
-    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        """As Django's own."""
-        given = self.build_attrs(self.attrs, {**(attrs or {}), "name": name})
-        chosen = {str(each) for each in self.format_value(value)}
-        made: SafeString = format_html(
-            "<select{}>{}</select>", flatatt(given), options(self.choices, chosen)
-        )
-        return made
 
 
 def within(code: str) -> list[int]:

@@ -17,11 +17,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, close_old_connections, transaction
+from django.db import transaction
 from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 
 from .. import clock, doubt
+from ..forever import repeat
 from ..models.case import Community, StepRun
 from ..models.figure import MonthSum, Recount, SumsHead
 from ..steps.opinion import Reply
@@ -222,8 +223,8 @@ def _spread(
 
 
 def keep() -> bool:
-    """Bring the sums up to an hour ago, and make those anew of places where something changed;
-    whether there was anything to do. Of several at once, one does it after the other."""
+    """Bring the sums up to a quarter of an hour ago, and make those anew of places where something
+    changed; whether there was anything to do. Of several at once, one does it after the other."""
     target = (clock.now() - BEHIND).replace(second=0, microsecond=0)
     head = _head()
     if head.until is not None and target - head.until < STEP and not head.stale:
@@ -301,15 +302,7 @@ def forget() -> None:
 
 def keep_forever(stop: threading.Event, pause: float = PAUSE) -> None:
     """Bring the sums up until `stop` is set; not by a clock that is in doubt."""
-    while not stop.wait(pause):
-        try:
-            keep_soundly()
-        except (InterfaceError, OperationalError):
-            log.warning("the database does not answer; trying again")
-        except Exception:
-            log.exception("sums could not be brought up; trying again")
-        finally:
-            close_old_connections()
+    repeat(keep_soundly, stop, pause, log)
 
 
 def keep_soundly() -> None:

@@ -32,7 +32,7 @@ from ..records import export
 from . import readers
 from .figures import GROUPS, MEASURES, Scope, following, undecided
 from .open_data import CSV, stream
-from .places import PlainSelect, offered
+from .places import offered
 from .sums import Counts, count
 from .views import context
 
@@ -73,23 +73,14 @@ def month_words(month: dt.date) -> str:
     return date_format(month, "YEAR_MONTH_FORMAT")
 
 
-class _Choice(forms.ChoiceField):
-    """A choice that may be left open."""
-
-    widget = PlainSelect
-
-    def __init__(self, **given: Any) -> None:
-        super().__init__(required=False, **given)
-
-
 class ScopeFilter(forms.Form):
     """Of what the figures are: a place, a procedure, who holds the step, the months."""
 
-    place = _Choice(label=gettext_lazy("街道或小区"))
-    procedure = _Choice(label=gettext_lazy("程序"))
-    office = _Choice(label=gettext_lazy("责任单位"))
-    since = _Choice(label=gettext_lazy("自"))
-    until = _Choice(label=gettext_lazy("至"))
+    place = forms.ChoiceField(label=gettext_lazy("街道或小区"), required=False)
+    procedure = forms.ChoiceField(label=gettext_lazy("程序"), required=False)
+    office = forms.ChoiceField(label=gettext_lazy("责任单位"), required=False)
+    since = forms.ChoiceField(label=gettext_lazy("自"), required=False)
+    until = forms.ChoiceField(label=gettext_lazy("至"), required=False)
 
     def __init__(self, data: Any, places: Collection[int] | None = None) -> None:
         months = _months()

@@ -91,10 +91,7 @@ def case_list(request: HttpRequest) -> HttpResponse:
             page=page,
             cards=[readers.card(case) for case in shown],
             procedures=procedures.catalogue(clock.today()),
-            communities=places.choices(
-                places.offered(Community.objects.all(), chosen["community"], used=True),
-                chosen["community"],
-            ),
+            communities=places.offered(Community.objects.all(), chosen["community"], used=True),
         ),
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 import os
 import threading
 from collections.abc import Iterable
@@ -24,9 +25,12 @@ from sanwen import merkle, note
 from sanwen.note import Signer, Verifier
 
 from .. import clock
+from ..forever import repeat
 from ..models.log import Checkpoint, Cosignature, LogHead, LogKey, LogTile
 from ..models.record import Record
 from . import seen
+
+_watched = logging.getLogger("sanwen.log")
 
 BATCH = 20_000
 PAUSE = 1.0
@@ -283,27 +287,20 @@ class _Tiles:
 
 def sequence_forever(stop: threading.Event, pause: float = PAUSE) -> None:
     """Integrate until `stop` is set; for the clock process."""
-    import logging
-
-    from django.db import OperationalError, close_old_connections
-
-    log = logging.getLogger("sanwen.log")
     told = ""
-    while not stop.wait(pause):
+
+    def work() -> None:
+        nonlocal told
         try:
             while integrate():
                 pass
             told = ""
         except NoKey as error:
-            if str(error) != told:
-                log.error("%s", error)
+            if str(error) != told:  # once, not every second
+                _watched.error("%s", error)
                 told = str(error)
-        except OperationalError:
-            log.warning("the database does not answer; trying again")
-        except Exception:
-            log.exception("the sequencer failed; trying again")
-        finally:
-            close_old_connections()
+
+    repeat(work, stop, pause, _watched)
 
 
 # --- what readers ask --------------------------------------------------------------------------

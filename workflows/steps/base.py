@@ -272,7 +272,7 @@ class StepActivation(Activation):
     def close(self) -> None:
         """Close the run; `acts.finish` has set its outcome and its time."""
         self.task.scheduled = None
-        self.process.unwritten.append(updating(self.task))
+        self.process.unwritten += [updating(self.task), *self.task.recounts()]
 
     def finish(self) -> None:
         """Close the run and activate what follows."""
@@ -602,8 +602,8 @@ class Step(Node):
             case.unlisted = self.unlisted
             case.save(update_fields=["unlisted"])
         ahead = case.ahead if case.ahead is not None and case.ahead.step is self else None
-        if self.deadline is not None:
-            records.write(case)  # it may look at anything
+        if self.beginning_looks:
+            records.write(case)
         run.started = now
         run.held_by = self.in_charge(case)
         rounds = ahead.rounds if ahead else _count(_BEFORE.ask(case=case.pk, name=self.name))
@@ -640,14 +640,19 @@ class Step(Node):
             records.write(case)
 
     @property
+    def beginning_looks(self) -> bool:
+        """Whether the term, or who is in charge, is found by what the database holds: also by the
+        run that has just ended, which is then written before."""
+        return self.deadline is not None
+
+    @property
     def opening_looks(self) -> bool:
         """Whether `opened` looks at what the database holds, or adds to it."""
         return type(self).opened is not Step.opened
 
     def look_ahead(self, case: Case, outcome: str) -> None:
-        """Write what has been done, and in the same go read what is needed to open the step where
-        `outcome` leads; so a step that ends with nothing to decide costs one message less for each.
-        """
+        """Write what has been done, and in the same message ask for what is needed to open the step
+        where `outcome` leads: the keys of its run and of two records, its rounds, the calendar."""
         node = self.outcomes_to[outcome]
         if not isinstance(node, Step) or connection.vendor != "postgresql":
             records.write(case)

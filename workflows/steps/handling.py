@@ -217,6 +217,11 @@ class Handling(Task):
             return "withdrawn" in self.outcomes_to
         return super().offered(spec, run)
 
+    @property
+    def beginning_looks(self) -> bool:
+        """For the procedure's own term, and its seats."""
+        return self.term_by is not None or self.seats is not None or super().beginning_looks
+
     def in_charge(self, case: Case) -> str:
         """The seat that leads, where there are seats."""
         seats = self.seats([case]).get(case.pk, ()) if self.seats is not None else ()
