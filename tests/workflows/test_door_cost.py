@@ -10,15 +10,18 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.factories import make_estate, make_member, make_person, make_street, units_of
+from tests.sandbox.ballot_procedures import Vote
 from tests.sandbox.directory import SandboxDirectory
 from tests.sandbox.opinion_procedures import OFFICE, Plans, household
-from tests.sandbox.panel_procedures import Kept
+from tests.sandbox.panel_procedures import Kept, Review
 from tests.sandbox.rows import Looking, Row
-from workflows import acts, calendars, clock, records
-from workflows.models import Case, Community, Record, Recount, StepRun
+from workflows import acts, calendars, clock, records, sweep
+from workflows.counting import RollUnit
+from workflows.models import BallotPaper, Case, Community, Record, Recount, Seat, Signature, StepRun
 from workflows.parties import Party, directory
 
 pytestmark = pytest.mark.django_db(transaction=True)
+COMMITTEE = Party("residents_committee", "person:1", None)
 MOST = 8
 """BEGIN and COMMIT among them, on PostgreSQL."""
 
@@ -74,6 +77,48 @@ def test_an_entry_of_a_ledger() -> None:
     case = acts.open_case(Kept, estate, OFFICE, title="台账")
     data = {"kind": "fault", "on": clock.today().isoformat(), "fen": 100, "text": "灯不亮"}
     assert cost(case, "ledger", "entry.added", OFFICE, data, key="a") <= MOST
+
+
+def test_a_vote_and_one_that_changes_it() -> None:
+    SandboxDirectory.rolls["owners"] = [flat(number) for number in (1, 2)]
+    estate = Community.objects.create(code="demo", name="示范小区", kind="estate")
+    case = acts.open_case(Vote, estate, OFFICE, title="表决")
+    call = {
+        "questions": "是否改造\n由谁出资",
+        "matter": "ordinary",
+        "reason": "属于其他重大事项",
+        "opens_on": "2026-06-17",
+    }
+    acts.perform(case, "ballot", "ballot.called", COMMITTEE, call)
+    with clock.at(dt.datetime(2026, 6, 17, tzinfo=clock.SHANGHAI)):
+        assert sweep.sweep() == 1
+    with clock.at(dt.datetime(2026, 6, 18, 9, tzinfo=clock.SHANGHAI)):
+        party = Party("owner", "household:1", None)
+        act = "ballot", "vote.cast", party
+        assert cost(case, *act, {"q1": "for", "q2": "against"}, key="a") <= MOST - 1
+        assert cost(case, *act, {"q1": "against", "q2": "against"}, key="b") <= MOST - 1
+    papers = BallotPaper.objects.order_by("pk").values_list("standing", "ended", "record__seq")
+    assert list(papers) == [(False, "replaced", 4), (True, "", 5)]
+
+
+def flat(number: int) -> RollUnit:
+    """A unit with one owner, whose household votes."""
+    label = f"1号楼1单元{number}室"
+    ways = (f"household:{number}",)
+    return RollUnit(f"unit:{number}", label, label, 9000, (f"owner:{number}",), may_vote_via=ways)
+
+
+def test_a_signature_and_its_correction() -> None:
+    estate = Community.objects.create(code="demo", name="示范小区", kind="estate")
+    case = acts.open_case(Review, estate, OFFICE, title="审查")
+    party = Party("reviewer", "person:11", None, seat="x")
+    data = {"seat": "x", "decision": "approve", "score_a": 50, "score_b": 30}
+    assert cost(case, "panel", "panel.signed", party, data, key="a") <= MOST - 2
+    anew = {**data, "score_b": 20, "why": "乙项的得分算错了，现予更正"}
+    assert cost(case, "panel", "panel.resigned", party, anew, key="b") <= MOST - 2
+    first, second = Signature.objects.order_by("pk")
+    assert (first.record.seq, second.record.seq, second.former) == (2, 3, first)  # type: ignore[union-attr]
+    assert Seat.objects.get(code="x").signature == second
 
 
 def test_a_step_done_and_the_next_one_opened() -> None:

@@ -22,6 +22,7 @@ from ..acts import Act, Refused, Written
 from ..doors import Kind
 from ..models.case import StepRun
 from ..parties import Member, directory
+from ..statements import Question, slot, together, updating
 from .ballot_count import OUTCOMES, count, tally_card, totals
 from .ballot_forms import CallForm, PaperWithdrawalForm, ReasonForm, StrikeForm, VoteForm
 from .ballot_result import Counted
@@ -51,6 +52,25 @@ from .base import (
 from .mandates import STATED, Mandates
 
 __all__ = ["Ballot", "BallotPaper", "BallotQuestion", "ResultObjection", "RollRow", "RollWay"]
+
+_STANDING = Question(
+    lambda: (
+        BallotPaper.objects.filter(row=slot("row", BallotPaper, "row"), standing=True)
+        .select_related("record")
+        .order_by()
+    )
+)
+"""The vote that counts for a head."""
+_WAITING = Question(
+    lambda: (
+        RollRow.objects.filter(run=slot("run", RollRow, "run"))
+        .exclude(papers__standing=True)
+        .exclude(pk=slot("row", RollRow, "id"))
+        .order_by()
+        .values_list("pk")[:1]
+    )
+)
+"""One of the other heads that have not voted, if there is one."""
 
 ROLL_FAULTS: dict[str, Words] = {
     "twice": _("重复登记"),
@@ -287,12 +307,15 @@ class Ballot(Mandates, Counted):
         self._in_phase(run, VOTING)
         if run.term_over(doing.at) and not doing.entered_late:  # urns are counted with the rest
             raise refuse(_("投票已经截止，不能再投票。"), code="late")
-        row = doing.form.row
-        if row is None:
+        way = doing.form.way
+        if way is None:
             raise refuse(_("您不在本次表决的名册上，不能投票。"), code="wrong_party")
-        way = RollWay.objects.get(row=row, party_key=party.key)
+        row = way.row
         channel = "paper" if party.via == "paper" else "proxy" if way.proxy else "online"
-        before = BallotPaper.objects.filter(row=row, standing=True).select_related("record").first()
+        standing, waiting = together(
+            [_STANDING.with_values(row=row.pk), _WAITING.with_values(run=run.pk, row=row.pk)]
+        )
+        before: BallotPaper | None = standing[0] if standing else None
         if before is not None and before.channel == "paper":
             raise refuse(
                 _("这一户已经登记了纸质票；如需改投，请先书面申请撤回纸质票。"), code="duplicate"
@@ -308,8 +331,8 @@ class Ballot(Mandates, Counted):
         if before is not None:
             body["replaces"] = before.record.seq if before.record else None
             before.standing, before.ended = False, "replaced"
-            before.save(update_fields=["standing", "ended"])
-        paper = BallotPaper.objects.create(
+            doing.case.unwritten.append(updating(before))
+        paper = BallotPaper(
             run=run,
             row=row,
             party_key=party.key,
@@ -318,15 +341,13 @@ class Ballot(Mandates, Counted):
             choices=choices,
             at=doing.at,
         )
-        if before is None and self._all_in(run):
+        if before is None and not waiting:  # all are in
+            paper.save()  # it is counted with the rest
             self._close_voting(run, doing.at)
             run.save()
             body |= {"all_in": True, "phase": run.phase, **self.phase_body(run)}
         chosen = " ".join(f"{number}:{choice}" for number, choice in sorted(choices.items()))
         return Written(body, {"choices": chosen}, paper)
-
-    def _all_in(self, run: StepRun) -> bool:
-        return not RollRow.objects.filter(run=run).exclude(papers__standing=True).exists()
 
     def door_kinds(self, run: StepRun) -> list[Kind]:
         """A ballot paper for each head of the frozen roll, at its first door; owners also have a
@@ -404,7 +425,7 @@ class Ballot(Mandates, Counted):
         )
 
     def _standing(self, row: RollRow) -> BallotPaper | None:
-        return BallotPaper.objects.filter(row=row, standing=True).select_related("record").first()
+        return next(iter(_STANDING.ask(row=row.pk)), None)
 
     def unmet(self, run: StepRun) -> list[Words]:
         """What is missing in this phase."""

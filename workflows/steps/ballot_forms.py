@@ -10,8 +10,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .. import counting, terms
+from ..statements import Question, slot, together
 from ..uploads import UploadField
-from .ballot_rows import CHOICES, MATTERS, RollRow, RollWay
+from .ballot_rows import CHOICES, MATTERS, BallotQuestion, RollRow, RollWay
 from .base import ActForm, Words
 from .mandates import RowForm
 from .opinion import AnswerForm, Keys, PublicText
@@ -21,6 +22,19 @@ if TYPE_CHECKING:
     from .ballot import Ballot
 
 MOST_QUESTIONS = 10
+
+_WAYS = Question(
+    lambda: (
+        RollWay.objects.filter(
+            run=slot("run", RollWay, "run"), party_key=slot("party_key", RollWay, "party_key")
+        )
+        .select_related("row")
+        .order_by("row")
+    )
+)
+_QUESTIONS = Question(
+    lambda: BallotQuestion.objects.filter(run=slot("run", BallotQuestion, "run")).order_by("number")
+)
 
 
 class CallForm(ActForm):
@@ -105,21 +119,27 @@ class VoteForm(ActForm):
 
     def setup(self) -> None:
         """One field a question; which head, where the party may vote for several."""
-        run = self.act.open_run
-        mine = RollWay.objects.filter(run=run, party_key=self.act.party.key)
-        if self.act.party.via != "online":
+        run, party = self.act.open_run, self.act.party
+        ways, questions = together(
+            [
+                _WAYS.with_values(run=run.pk, party_key=party.key),
+                _QUESTIONS.with_values(run=run.pk),
+            ]
+        )
+        if party.via != "online":
             # A paper that was handed out is for one's own vote, by its code and typed in.
-            own = run.door_forms.filter(party_key=self.act.party.key, withdrawn_at=None)
+            own = run.door_forms.filter(party_key=party.key, withdrawn_at=None)
             if own.exists():
-                mine = mine.filter(proxy=False)
-        self.rows = list(RollRow.objects.filter(ways__in=mine).distinct())
+                ways = [way for way in ways if not way.proxy]
+        self.ways: dict[int, RollWay] = {way.row_id: way for way in ways}
+        self.rows: list[RollRow] = [way.row for way in ways]
         if len(self.rows) > 1:
             self.fields["row"] = forms.ChoiceField(
                 label=_("为哪一户投票"),
                 choices=[(str(row.pk), row.label) for row in self.rows],
                 widget=forms.RadioSelect,
             )
-        for question in run.questions.all():
+        for question in questions:
             self.fields[f"q{question.number}"] = forms.ChoiceField(
                 label=f"{question.number}. {question.text}",
                 choices=list(CHOICES.items()),
@@ -147,11 +167,11 @@ class VoteForm(ActForm):
         )
 
     @property
-    def row(self) -> RollRow | None:
-        """The head whose vote it is."""
+    def way(self) -> RollWay | None:
+        """By what the party gives the vote, and for which head (its `row`)."""
         if len(self.rows) > 1:
-            return next(row for row in self.rows if str(row.pk) == self.cleaned_data["row"])
-        return self.rows[0] if self.rows else None
+            return self.ways[int(self.cleaned_data["row"])]
+        return self.ways[self.rows[0].pk] if self.rows else None
 
 
 class PaperWithdrawalForm(RowForm):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
 
-from django.db.models import Q
+from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
 from ..acts import Act, Written
 from ..models.case import StepRun
 from ..parties import Party, directory
+from ..statements import Question, next_key, slot, together, updating
 from .base import NOTHING, ActSpec, Step, Words, act, refuse
 from .panel_forms import CorrectedSignatureForm, RecusalForm, SignatureForm
 from .panel_rows import Recusal, Seat, Signature
@@ -34,6 +36,21 @@ __all__ = ["Criterion", "Panel", "Recusal", "Score", "Seat", "SeatSpec", "Signat
 
 DECISIONS: dict[str, Words] = {"approve": _("同意"), "return": _("退回补正"), "reject": _("不同意")}
 PASSING: dict[str, Words] = {"approve": _("合格"), "return": _("不合格，需要整改")}
+
+_SEATS = Question(
+    lambda: (
+        Seat.objects.filter(run=slot("run", Seat, "run"))
+        .select_related("signature__record")
+        .order_by("pk")
+    )
+)
+_STOOD_BACK = Question(
+    lambda: (
+        Recusal.objects.filter(seat__run=slot("run", Seat, "run"))
+        .order_by()
+        .values_list("party_key", "user_id")
+    )
+)
 
 
 class Panel(Step):
@@ -117,17 +134,17 @@ class Panel(Step):
     @act("panel.signed", title=_("签字"), by="participants", form=SignatureForm)
     def sign(self, doing: Act) -> Written:
         """Sign for one's seat. A seat that someone stood back from may be taken by another."""
-        seats = self._rows(doing.open_run)
-        seat = self._chosen(doing, seats)
-        mine = _seats_of_party(doing, seats)
+        sitting = self._sitting(doing)
+        seat = self._chosen(doing, sitting.seats)
+        mine = _seats_of_party(doing, sitting.seats)
         if seat in mine and seat.life == "signed":
             raise refuse(_("您已经签字；如需修改，请办理“更正签字”。"), code="duplicate")
         if seat.life == "signed":
             raise refuse(_("该席位已经由他人签字。"), field="seat", code="duplicate")
         if mine:
             raise refuse(_("一人只能为一个席位签字。"), code="wrong_party")
-        self._require_not_recused(doing)
-        return self._written(doing, seat)
+        _require_not_recused(sitting, doing)
+        return self._written(doing, sitting, seat)
 
     @act(
         "panel.resigned",
@@ -138,21 +155,22 @@ class Panel(Step):
     )
     def sign_anew(self, doing: Act) -> Written:
         """Correct one's own signature before the panel closes; the former stays in the record."""
-        seats = _seats_of_party(doing, self._rows(doing.open_run))
-        if not seats:
+        sitting = self._sitting(doing)
+        mine = _seats_of_party(doing, sitting.seats)
+        if not mine:
             raise refuse(_("您还没有签字，请先签字。"), code="closed_step")
-        return self._written(doing, seats[0], former=seats[0].signature)
+        return self._written(doing, sitting, mine[0], former=mine[0].signature)
 
     @act("panel.recused", title=_("回避"), by="participants", form=RecusalForm, optional=True)
     def recuse(self, doing: Act) -> Written:
         """Stand back from one's seat, since one is related to the matter."""
-        seats = self._rows(doing.open_run)
-        mine = _seats_of_party(doing, seats)
-        seat = mine[0] if mine else self._chosen(doing, seats)
+        sitting = self._sitting(doing)
+        mine = _seats_of_party(doing, sitting.seats)
+        seat = mine[0] if mine else self._chosen(doing, sitting.seats)
         if seat.life == "recused" or (seat.life == "signed" and not mine):
             raise refuse(_("该席位已经签字或者回避。"), field="seat", code="duplicate")
-        self._require_not_recused(doing)
-        recusal = Recusal.objects.create(
+        _require_not_recused(sitting, doing)
+        recusal = Recusal(
             seat=seat,
             party_key=doing.party.key,
             user_id=_account(doing),
@@ -164,8 +182,8 @@ class Panel(Step):
             body["withdrawn"] = seat.signature.record.seq
         seat.recuse()
         seat.party_key, seat.user_id, seat.signature = None, None, None
-        seat.save()
-        return Written(body, fact=recusal, settle=True)
+        doing.case.unwritten.append(updating(seat))
+        return Written(body, fact=recusal, outcome=self._outcome(sitting.seats, doing))
 
     @act("panel.closed", title=_("汇总结论"), by="by")
     def close(self, doing: Act) -> Written:
@@ -181,9 +199,15 @@ class Panel(Step):
     # --- deciding
     def settle(self, run: StepRun, now: dt.datetime) -> str | None:
         """Decided once every seat has signed, or enough of them when the term has run out."""
-        seats = self._rows(run)
+        return self._decided(self._rows(run), over=run.term_over(now))
+
+    def _outcome(self, seats: Sequence[Seat], doing: Act) -> str | None:
+        """What it has come to with the act at hand, by the seats as it leaves them."""
+        return self._decided(seats, over=doing.open_run.term_over(doing.at))
+
+    def _decided(self, seats: Sequence[Seat], *, over: bool) -> str | None:
         everyone = all(seat.life != "invited" for seat in seats)
-        if self._quorate(seats) and (everyone or run.term_over(now)):
+        if self._quorate(seats) and (everyone or over):
             return self._verdict(seats).outcome
         return None
 
@@ -277,7 +301,16 @@ class Panel(Step):
 
     # --- rows
     def _rows(self, run: StepRun) -> list[Seat]:
-        return list(Seat.objects.filter(run=run).select_related("signature__record").order_by("pk"))
+        return _SEATS.ask(run=run.pk)
+
+    def _sitting(self, doing: Act) -> _Sitting:
+        """What an act at a seat needs, in one message where the database takes that."""
+        run = doing.open_run.pk
+        asked = [_SEATS.with_values(run=run), _STOOD_BACK.with_values(run=run)]
+        if connection.vendor == "postgresql":
+            asked.append(next_key(Signature))
+        seats, stood_back, *keys = together(asked)
+        return _Sitting(seats, stood_back, keys[0][0][0] if keys else None)
 
     def _chosen(self, doing: Act, seats: Sequence[Seat]) -> Seat:
         """The seat that the party means; with one seat to the role there is nothing to choose."""
@@ -287,16 +320,12 @@ class Panel(Step):
         code = doing.data.get("seat") or mine[0]
         return next(seat for seat in seats if seat.code == code)
 
-    def _require_not_recused(self, doing: Act) -> None:
-        same = Q(party_key=doing.party.key)
-        if account := _account(doing):
-            same |= Q(user_id=account)
-        if Recusal.objects.filter(same, seat__run=doing.open_run).exists():
-            raise refuse(_("您已经回避，不能再为本环节签字。"), code="wrong_party")
-
-    def _written(self, doing: Act, seat: Seat, former: Signature | None = None) -> Written:
+    def _written(
+        self, doing: Act, sitting: _Sitting, seat: Seat, former: Signature | None = None
+    ) -> Written:
         form: SignatureForm = doing.form
-        signature = Signature.objects.create(
+        signature = Signature(
+            pk=sitting.next_signature,
             seat=seat,
             former=former,
             party_key=doing.party.key,
@@ -307,9 +336,11 @@ class Panel(Step):
             failed=form.failed(),
             at=doing.at,
         )
+        if signature.pk is None:
+            signature.save()  # else with its record
         seat.sign()
         seat.party_key, seat.user_id, seat.signature = doing.party.key, _account(doing), signature
-        seat.save()
+        doing.case.unwritten.append(updating(seat))
         body: dict[str, Any] = {"seat": seat.code, "decision": signature.decision}
         if self.sheet:
             body |= {"scores": signature.scores, "points": sum(signature.scores.values())}
@@ -319,7 +350,8 @@ class Panel(Step):
         corrects = former.record.seq if former is not None and former.record is not None else None
         if corrects is not None:
             body |= {"former": corrects, "why": doing.data["why"]}
-        return Written(body, fact=signature, settle=True, corrects=corrects)
+        outcome = self._outcome(sitting.seats, doing)
+        return Written(body, fact=signature, outcome=outcome, corrects=corrects)
 
     # --- reading
     def page(self, run: StepRun) -> dict[str, Any]:
@@ -447,6 +479,23 @@ class Panel(Step):
         return not self._quorate(seats) or not (
             run.overdue_at is not None or self._required_signed(seats)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sitting:
+    """The seats of a panel, the parties and accounts that stood back, and the key of a signature
+    to come where the database gives keys beforehand."""
+
+    seats: list[Seat]
+    stood_back: list[tuple[str, int | None]]
+    next_signature: int | None
+
+
+def _require_not_recused(sitting: _Sitting, doing: Act) -> None:
+    account = _account(doing)
+    for key, user in sitting.stood_back:
+        if key == doing.party.key or (account is not None and user == account):
+            raise refuse(_("您已经回避，不能再为本环节签字。"), code="wrong_party")
 
 
 def _account(doing: Act) -> int | None:
