@@ -62,16 +62,17 @@ class AudienceForm(forms.Form):
 
     def __init__(self, *args: Any, places: list[int], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        fields: Any = self.fields
         own = [(role, role_title(role)) for role in directory().on_paper]
-        self.fields["roles"].choices = [*own, *appointed_roles()]
-        self.fields["place"].queryset = Community.objects.filter(pk__in=places).exclude(kind="site")
-        self.fields["place"].label_from_instance = lambda place: place.name
+        fields["roles"].choices = [*own, *appointed_roles()]
+        fields["place"].queryset = Community.objects.filter(pk__in=places).exclude(kind="site")
+        fields["place"].label_from_instance = lambda place: place.name
         # Without a place it is everywhere, which only those may say who serve everywhere.
-        self.fields["place"].required = not everywhere(places)
-        self.fields["place"].empty_label = _("所有地点") if everywhere(places) else "—"
+        fields["place"].required = not everywhere(places)
+        fields["place"].empty_label = _("所有地点") if everywhere(places) else "—"
         declared = procedures.catalogue(clock.today())
-        self.fields["procedure"].choices = [("", _("不限")), *((p.code, p.title) for p in declared)]
-        self.fields["topics"].choices = list(following.TOPICS.items())
+        fields["procedure"].choices = [("", _("不限")), *((p.code, p.title) for p in declared)]
+        fields["topics"].choices = list(following.TOPICS.items())
 
     def write(self, audience: Audience) -> None:
         """Put what was filled in into an audience; does not save."""

@@ -89,9 +89,10 @@ def groups(deliveries: Sequence[Delivery]) -> list[Group]:
             if record.pk not in said:
                 said.add(record.pk)
                 group.lines.append(_line(case, record))
-        if each.ending and each.run is not None and each.run.finished is None:
-            day = date_format(each.run.ends_on, "DATE_FORMAT")
-            step = words.step_title(case, each.run.name)
+        run = each.run
+        if each.ending and run is not None and run.ends_on is not None and run.finished is None:
+            day = date_format(run.ends_on, "DATE_FORMAT")
+            step = words.step_title(case, run.name)
             said_of = _("“%(step)s”%(day)s截止，需要参与的请在此前办理。")
             group.ends.append(said_of % {"step": step, "day": day})
         if group.lines or group.ends:

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import translation
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext as _
@@ -180,7 +180,7 @@ def silence_audience(reader: Reader, audience: Audience) -> None:
     _unsent(reader).filter(why=f"audience:{audience.code}").delete()
 
 
-def _unsent(reader: Reader):
+def _unsent(reader: Reader) -> QuerySet[Delivery]:
     return Delivery.objects.filter(channel__reader=reader, state__in=("queued", "failed"))
 
 

@@ -41,9 +41,10 @@ class AddressForm(forms.Form):
 
     def __init__(self, *args: Any, kinds: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        fields: Any = self.fields
         names = {EMAIL: _("电子邮件"), SMS: _("短信")}
-        self.fields["kind"].choices = [(kind, names[kind]) for kind in kinds if kind in names]
-        self.fields["kind"].initial = kinds[0] if kinds else None
+        fields["kind"].choices = [(kind, names[kind]) for kind in kinds if kind in names]
+        fields["kind"].initial = kinds[0] if kinds else None
 
     kind = forms.ChoiceField(label=_("方式"), widget=forms.RadioSelect)
     address = forms.CharField(
@@ -93,12 +94,13 @@ class TopicForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        fields: Any = self.fields
         every = ("", _("不限"))
-        self.fields["topic"].choices = [every, *TOPICS.items()]
+        fields["topic"].choices = [every, *TOPICS.items()]
         places = Community.objects.exclude(kind="site").values_list("code", "name")
-        self.fields["place"].choices = [every, *places]
+        fields["place"].choices = [every, *places]
         declared = procedures.catalogue(clock.today())
-        self.fields["procedure"].choices = [every, *((p.code, p.title) for p in declared)]
+        fields["procedure"].choices = [every, *((p.code, p.title) for p in declared)]
 
     def clean(self) -> dict[str, Any]:
         """Everything is nothing."""

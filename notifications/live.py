@@ -106,7 +106,8 @@ def _publisher(address: str) -> redis.Redis:
 
 def _station(address: str) -> str:
     """Where hints are published: Redis keeps databases apart, but not what is said in them."""
-    number = redis.connection.parse_url(address).get("db", 0)
+    parts = redis.connection.parse_url(address)  # type: ignore[no-untyped-call]
+    number = parts.get("db", 0)
     return f"sanwen.live.{number}"
 
 

@@ -46,9 +46,10 @@ class OutletForm(forms.Form):
 
     def __init__(self, *args: Any, places: list[int], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["place"].queryset = Community.objects.filter(pk__in=places)
-        self.fields["place"].label_from_instance = lambda place: place.name
-        self.fields["topic"].choices = [("", _("不限")), *following.TOPICS.items()]
+        fields: Any = self.fields
+        fields["place"].queryset = Community.objects.filter(pk__in=places)
+        fields["place"].label_from_instance = lambda place: place.name
+        fields["topic"].choices = [("", _("不限")), *following.TOPICS.items()]
 
     def clean_address(self) -> str:
         """Only robots of the three platforms: this server will call the address."""

@@ -12,6 +12,7 @@ import logging
 import random
 import secrets
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -279,7 +280,7 @@ def state_of_gateways() -> list[dict]:
     rows = waiting.values("gateway").annotate(
         n=Count("pk"), first=Min("due"), failed=Count("pk", filter=Q(state=FAILED)), last=Max("due")
     )
-    known = {row["gateway"]: row for row in rows}
+    known: dict[str, Any] = {row["gateway"]: row for row in rows}
     resting = {gateway.code: gateway for gateway in Gateway.objects.all()}
     return [
         {

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError, close_old_connections
 
@@ -15,6 +17,7 @@ from .models import HOOK
 log = logging.getLogger("sanwen.news")
 
 TIDY = 3600.0
+T = TypeVar("T")
 
 
 def run_once() -> int:
@@ -35,7 +38,7 @@ def run_forever(stop: threading.Event, pause: float = 2.0) -> None:
         ThreadPoolExecutor(max_workers=4, thread_name_prefix="hooks") as hooks,
     ):
 
-        def begin(name: str, work, *given) -> None:
+        def begin(name: str, work: Callable[..., object], *given: object) -> None:
             if name not in busy or busy[name].done():
                 for_programs = name.startswith(f"gateway {HOOK}")
                 busy[name] = (hooks if for_programs else pool).submit(_quietly, work, *given)
@@ -49,7 +52,7 @@ def run_forever(stop: threading.Event, pause: float = 2.0) -> None:
                 begin(f"gateway {code}", sending.run_waiting, code)
 
 
-def _quietly(work, *given):
+def _quietly(work: Callable[..., T], *given: object) -> T | None:
     try:
         return work(*given)
     except (InterfaceError, OperationalError):

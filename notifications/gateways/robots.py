@@ -58,7 +58,7 @@ class _Watched:
 
 _watched = _Watched()
 for _plugin in (custom_form, custom_json, dingtalk, feishu, wecombot):
-    _plugin.requests = _watched
+    _plugin.requests = _watched  # type: ignore[attr-defined]
 
 
 def robot_of(url: str) -> tuple[str, str] | None:
