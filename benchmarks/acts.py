@@ -194,7 +194,10 @@ def a_signature(estate: Community) -> Kind:
         "panel",
         "panel.resigned",
         anew(),
-        fact=lambda number, before: {"seat": other, "former": before if number > 2 else None},
+        fact=lambda _number, before: {
+            "seat": other,
+            "former": before if before.seat_id == other.pk else None,
+        },
         beside=lambda fact: Seat.objects.filter(pk=other.pk).update(
             life="signed", party_key="person:12", signature=fact
         ),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import PurePath
 from typing import Any
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 from django.test import Client
 from django.urls import Resolver404, resolve
@@ -54,17 +54,36 @@ class Page:
 
 
 class Links(HTMLParser):
-    """The addresses that a page's links and forms by GET name."""
+    """The addresses that a page's links name, and its forms by GET, sent as they stand."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.found: list[str] = []
+        self._action: str | None = None
+        self._sent: dict[str, str] = {}
+        self._chosen = ""
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Gather one."""
-        if tag == "a":
-            self.found += [value for name, value in attrs if name == "href" and value]
+        """Gather a link, or what a form holds."""
+        given = {name: value or "" for name, value in attrs}
+        if tag == "a" and given.get("href"):
+            self.found.append(given["href"])
+        elif tag == "form" and given.get("method", "get").lower() == "get":
+            self._action, self._sent = given.get("action", ""), {}
+        elif self._action is not None and tag in ("input", "select"):
+            kept = given.get("type") not in ("checkbox", "radio", "submit") or "checked" in given
+            if given.get("name") and kept:
+                self._sent[given["name"]] = given.get("value", "")
+            self._chosen = given.get("name", "") if tag == "select" else ""
+        elif self._action is not None and tag == "option" and "selected" in given:
+            self._sent[self._chosen] = given.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        """A form is whole."""
+        if tag == "form" and self._action is not None:
+            self.found.append(f"{self._action}?{urlencode(self._sent)}")
+            self._action = None
 
 
 def kind_of(address: str) -> tuple[Any, ...] | None:
@@ -123,8 +142,8 @@ def crawl(
         if not path.endswith("/") and PurePath(path).suffix:
             continue  # a file to take home; those have tests of their own
         answer = client.get(address)
-        if answer.status_code >= 400 and source:
-            wrong.append(f"{source} leads to {address}: {answer.status_code}")
+        if answer.status_code >= 400:
+            wrong.append(f"{source or 'the start'} leads to {address}: {answer.status_code}")
         if answer.status_code in (301, 302):
             target = urljoin(address, answer["Location"])
             if not urlsplit(target).netloc:
@@ -143,6 +162,46 @@ def crawl(
             if target not in seen:
                 waiting.append((target, address))
     return pages, wrong
+
+
+class Outline(HTMLParser):
+    """How a page is built: its title and description, its headings, and what must not be in it."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.title = self.description = ""
+        self.faults: list[str] = []
+        self._levels: list[int] = []
+        self._ids: Counter[str] = Counter()
+        self._in_title = False
+        self.feed(html)
+        if self._levels.count(1) != 1:
+            self.faults.append(f"{self._levels.count(1)} h1")
+        for before, level in zip([0, *self._levels], self._levels, strict=False):
+            if level > before + 1:
+                self.faults.append(f"h{level} after h{before}")
+        self.faults += [f"id {name} {n} times" for name, n in self._ids.items() if n > 1]
+        self.faults += [] if self.title and self.description else ["no title or no description"]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """One element."""
+        given = {name: value or "" for name, value in attrs}
+        if len(tag) == 2 and tag[0] == "h" and tag[1].isdigit():
+            self._levels.append(int(tag[1]))
+        if tag == "meta" and given.get("name") == "description":
+            self.description = given.get("content", "")
+        self._in_title = tag == "title"
+        if "id" in given:
+            self._ids[given["id"]] += 1
+        data = given.get("type") in ("application/json", "application/ld+json")
+        if tag == "style" or (tag == "script" and "src" not in given and not data):
+            self.faults.append(f"<{tag}> within the page")
+        self.faults += [f"{n}= at <{tag}>" for n in given if n == "style" or n.startswith("on")]
+
+    def handle_data(self, data: str) -> None:
+        """The title, the first one: an SVG has its own."""
+        if self._in_title and not self.title:
+            self.title = " ".join(data.split())
 
 
 class Texts(HTMLParser):

@@ -29,7 +29,7 @@ from workflows.parties import Party
 from workflows.portal import paging
 from workflows.portal.places import offered
 from workflows.portal.viewer import Viewer
-from workflows.portal.views import context, find_case
+from workflows.portal.views import context, find_case, limit_searching
 
 from ..community import plans
 from . import alike, reading, rules, sheets
@@ -236,6 +236,7 @@ def sheet(request: HttpRequest, number: str, round_: int) -> HttpResponse:
 def listing(request: HttpRequest) -> HttpResponse:
     """The public list, and the figures by unit."""
     facets = reading.chosen(request.GET)
+    limit_searching(request, facets["q"])
     found, before = reading.rows(facets), request.GET.get("before", "")
     if before:
         found = found.filter(pk__lt=reading.position(before))

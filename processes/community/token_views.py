@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from allauth.account.signals import password_changed, password_reset
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_removed
 from allauth.mfa.totp.internal.auth import TOTP
@@ -159,3 +160,11 @@ def _without_second_factor(
     # What was confirmed with an app that is there no more is not confirmed any more.
     if authenticator.type == Authenticator.Type.TOTP:
         given.revoke(Q(user_id=user.pk, confirmed_at__isnull=False))
+
+
+@receiver([password_changed, password_reset])
+def _with_another_password(request: HttpRequest, user: Any, **_more: Any) -> None:
+    # Whoever knew the one before may have made tokens with it.
+    if given.revoke(Q(user_id=user.pk)):
+        logger.info("account %s has another password: its tokens are taken back", user.pk)
+        messages.info(request, _("密码已更改，原有的令牌已全部收回，需要的请重新生成。"))

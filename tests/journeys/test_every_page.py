@@ -1,9 +1,11 @@
 """Every page of the demo, as each kind of person is shown it: whole, light, and for everybody.
 
 A crawl follows the links of the demo's pages as a visitor, a resident, a committee member, an
-officer, an auditor and an operator, at most four addresses of a kind each. SANWEN_TEST_PAGES=all
-tries each kind of page for each of them in every mode (over an hour); otherwise each shape of page
-is tried once as it is, and each address of the URLconf once more in English, large and dark.
+officer, an auditor, a moderator and an operator, one address of a kind. Each shape of page is tried
+once as it is, and each address of the URLconf once more in English, large and dark.
+SANWEN_TEST_PAGES=all follows four addresses of a kind for each of them, also as a handler and an
+overseer, and tries each kind of page of every shape in both languages and sizes, light and dark
+(over half an hour); SANWEN_TEST_MODES names some of these modes, to go on where one ended.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from django.test import Client
 
 from processes.community import generator
 from processes.community.models import Person
-from tests.crawl import SIGNED_IN, START, Page, Texts, crawl
+from tests.crawl import SIGNED_IN, START, Outline, Page, Texts, crawl
 from tests.demonstration import chinese, demonstration, written
 from workflows.procedure import all_declared
 
@@ -119,6 +121,17 @@ def heavy(pages: Iterable[Page]) -> list[str]:
     return wrong
 
 
+def ill_built(pages: Iterable[Page]) -> list[str]:
+    """Pages without a title of their own, with gaps between headings, or with what the CSP bars."""
+    wrong = []
+    routes: dict[str, set[str]] = defaultdict(set)
+    for page in pages:
+        outline = Outline(page.html)
+        routes[outline.title].add(page.route)
+        wrong += [f"{page.address} as {page.role}: {fault}" for fault in outline.faults]
+    return wrong + [f"{title}: {n}" for title, n in routes.items() if len(n) > 1]
+
+
 def untranslated(pages: Iterable[Page]) -> list[str]:
     """Chinese on English pages that nobody wrote as part of a case; foreign words on Chinese ones
     likewise."""
@@ -171,6 +184,8 @@ def seen_by_axe(browser: Any, address: str, pages: Iterable[Page], mode: str) ->
         context.add_cookies([{"name": n, "value": v, "url": address} for n, v in kept.items()])
         shown = context.new_page()
         shown.set_default_timeout(60_000)
+        heard: list[str] = []
+        listen(shown, heard)
         for page in theirs:
             where = f"{page.address} as {role} ({mode})"
             shown.goto(address + page.address)
@@ -178,8 +193,31 @@ def seen_by_axe(browser: Any, address: str, pages: Iterable[Page], mode: str) ->
                 wrong.append(f"{where} scrolls sideways")
             shown.evaluate(AXE_SCRIPT)
             wrong += [f"{where}: {found}" for found in shown.evaluate(RUN_AXE)]
+            wrong += [f"{where}: {each}" for each in heard]
+            heard.clear()
         context.close()
     return wrong
+
+
+def listen(shown: Any, heard: list[str]) -> None:
+    """Gather what a browser complains of: errors of scripts, what the CSP bars, what is missing."""
+    shown.on("pageerror", lambda error: heard.append(f"script: {error}"))
+
+    def console(message: Any) -> None:
+        if message.type == "error":
+            heard.append(f"console: {message.text}")
+
+    def answered(answer: Any) -> None:
+        if answer.status >= 400:
+            heard.append(f"{answer.status} {answer.url}")
+
+    def failed(request: Any) -> None:
+        if "/events" not in request.url:  # a stream ends when its page is left
+            heard.append(f"failed: {request.url} {request.failure}")
+
+    shown.on("console", console)
+    shown.on("response", answered)
+    shown.on("requestfailed", failed)
 
 
 def test_every_page_is_whole_light_and_for_everybody(
@@ -188,16 +226,18 @@ def test_every_page_is_whole_light_and_for_everybody(
     shapes = one_of_each(pages, lambda page: page.shape)
     routes = one_of_each(pages, lambda page: page.route)
     forms = one_of_each((p for p in pages if "<act>/" in p.route), lambda page: page.kind)
-    wrong = heavy(pages) + untranslated(pages if ALL else {*shapes, *forms})
+    wrong = heavy(pages) + ill_built(pages) + untranslated(pages if ALL else {*shapes, *forms})
     told("sizes and words are looked at")
     modes = {"plain": shapes, "english large dark": routes}
     if ALL:
-        every = one_of_each(pages, lambda page: (page.role, page.kind))
+        every = one_of_each(pages, lambda page: (page.kind, page.templates))
+        asked = os.environ.get("SANWEN_TEST_MODES", "")
         modes = {
             f"{language} {size} {colour}": every
             for language in ("chinese", "english")
             for size in ("plain", "large")
             for colour in ("light", "dark")
+            if f"{language} {size} {colour}" in asked or not asked
         }
     for mode, chosen in modes.items():
         told(f"{len(chosen)} pages {mode}")

@@ -11,7 +11,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from viewflow.workflow.models import AbstractProcess, AbstractTask
 
-from ..search import SignsIndex
+from ..search import ReadStatistics, SignsIndex
 from .figure import Recount, SumsHead
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ class Case(AbstractProcess):
             ),
             SignsIndex(fields=["title"], name="case_title_signs"),
             SignsIndex(fields=["number"], name="case_number_signs"),
+            ReadStatistics(fields=["title"], name="case_title_words"),
         ]
 
     def __str__(self) -> str:

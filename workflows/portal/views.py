@@ -22,6 +22,8 @@ from django.utils.http import quote_etag, url_has_allowed_host_and_scheme
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import condition, require_GET, require_POST, require_safe
+from django_ratelimit.core import is_ratelimited
+from django_ratelimit.exceptions import Ratelimited
 
 from sanwen import faults
 
@@ -38,6 +40,8 @@ from .origin import from_our_pages
 from .viewer import Viewer, capacities_to_open
 
 PER_PAGE = 20
+SEARCHES = "120/m"
+"""How often one address may search by words; a staircase may share one."""
 
 
 def context(request: HttpRequest, nav: str = "", **more: Any) -> dict[str, Any]:
@@ -64,10 +68,18 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "portal/home.html", context(request, "home", **readers.home()))
 
 
+def limit_searching(request: HttpRequest, query: str) -> None:
+    """Raise `Ratelimited` when one address searches by words more often than people do: it is the
+    dearest of the public questions."""
+    if query and is_ratelimited(request, group="search", key="ip", rate=SEARCHES, increment=True):
+        raise Ratelimited
+
+
 @require_GET
 def case_list(request: HttpRequest) -> HttpResponse:
     """All cases, searched and filtered; also the search page."""
     query = request.GET.get("q", "").strip()[:80]
+    limit_searching(request, query)
     chosen = {name: request.GET.get(name, "")[:40] for name in ("procedure", "state", "community")}
     before = request.GET.get("before", "")
 

@@ -61,16 +61,25 @@ _STANDING = Question(
     )
 )
 """The vote that counts for a head."""
-_WAITING = Question(
+_HEADS = Question(
     lambda: (
         RollRow.objects.filter(run=slot("run", RollRow, "run"))
-        .exclude(papers__standing=True)
-        .exclude(pk=slot("row", RollRow, "id"))
         .order_by()
-        .values_list("pk")[:1]
+        .values("run")
+        .annotate(n=Count("pk"))
+        .values_list("n")
     )
 )
-"""One of the other heads that have not voted, if there is one."""
+_IN = Question(
+    lambda: (
+        BallotPaper.objects.filter(run=slot("run", BallotPaper, "run"), standing=True)
+        .order_by()
+        .values("run")
+        .annotate(n=Count("pk"))
+        .values_list("n")
+    )
+)
+"""How many votes count so far: one a head at most."""
 
 ROLL_FAULTS: dict[str, Words] = {
     "twice": _("重复登记"),
@@ -312,8 +321,12 @@ class Ballot(Mandates, Counted):
             raise refuse(_("您不在本次表决的名册上，不能投票。"), code="wrong_party")
         row = way.row
         channel = "paper" if party.via == "paper" else "proxy" if way.proxy else "online"
-        standing, waiting = together(
-            [_STANDING.with_values(row=row.pk), _WAITING.with_values(run=run.pk, row=row.pk)]
+        standing, [(heads,)], voted = together(
+            [
+                _STANDING.with_values(row=row.pk),
+                _HEADS.with_values(run=run.pk),
+                _IN.with_values(run=run.pk),
+            ]
         )
         before: BallotPaper | None = standing[0] if standing else None
         if before is not None and before.channel == "paper":
@@ -341,7 +354,7 @@ class Ballot(Mandates, Counted):
             choices=choices,
             at=doing.at,
         )
-        if before is None and not waiting:  # all are in
+        if before is None and sum(n for (n,) in voted) + 1 == heads:  # all are in
             paper.save()  # it is counted with the rest
             self._close_voting(run, doing.at)
             run.save()

@@ -200,7 +200,7 @@ class Ledger(Book):
         mark = fingerprint(doing.case, kind.code, entry.mark) if entry.mark else None
         if mark and self.standing(doing.case).filter(kind=kind.code, mark=mark).exists():
             raise refuse(_("同样的条目已经登记过。"), code="duplicate")
-        return LedgerEntry.objects.create(
+        row = LedgerEntry(
             case=doing.case,
             step=self.name,
             run=doing.open_run,
@@ -216,6 +216,9 @@ class Ledger(Book):
             mark=mark,
             created=doing.at,
         )
+        if kind.elsewhere is not None or kind.ends is not None:
+            row.save()  # who decides on it, or until when it runs, is asked of the database
+        return row
 
     @act("dues.set", title=_("确定每户应缴"), by="by", form=DuesForm)
     def set_dues(self, doing: Act) -> Written:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -77,3 +78,19 @@ def test_the_place_asked_for_is_offered_however_many_there_are(
     assert '<option value="street">' in page
     assert '<option value="near">' not in page
     assert '<option value="near" selected>' in asked("/cases/?community=near")[1]
+
+
+def test_one_address_searches_no_more_often_than_people_do(
+    town: SimpleNamespace,  # noqa: F811
+    settings: Any,
+    monkeypatch: Any,
+) -> None:
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    settings.RATELIMIT_ENABLE = True
+    monkeypatch.setattr(views, "SEARCHES", "3/m")
+    monkeypatch.setattr("django_ratelimit.core._get_window", lambda _key, _seconds: 0)
+    for page in ("/search/?q=电梯", "/appeals/?q=电梯"):
+        cache.clear()
+        codes = [Client().get(page).status_code for _time in range(5)]
+        assert codes == [200, 200, 200, 429, 429]
+        assert Client().get(page.partition("?")[0]).status_code == 200  # lists go on

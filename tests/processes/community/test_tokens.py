@@ -17,6 +17,7 @@ from workflows.portal.api import tokens
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PAGE = "/my/tokens/"
+NEW = "另一个示范密码一二三"
 
 
 @pytest.fixture(autouse=True)
@@ -106,3 +107,19 @@ def test_nobody_has_very_many() -> None:
     answer = signed_in(person).post(PAGE, asked("read"))
     assert answer.status_code == 422
     assert ApiToken.objects.count() == tokens.MOST
+
+
+def test_another_password_takes_all_tokens_back(estate: Estate) -> None:
+    person, other = make_person("one"), make_person("two")
+    tokens.give(other, "窗口", ["read"], 30, confirmed=False)
+    token = tokens.give(person, "窗口", ["read"], 30, confirmed=False)
+    assert whose(token) == 200
+    client = signed_in(person)
+    asked_for = {"oldpassword": PASSWORD, "password1": NEW, "password2": NEW}
+    wrong = client.post("/accounts/password/change/", {**asked_for, "oldpassword": "falsch"})
+    assert wrong.status_code == 200
+    assert whose(token) == 200
+    answer = client.post("/accounts/password/change/", asked_for, follow=True)
+    assert "令牌已全部收回" in answer.content.decode()
+    assert whose(token) == 401
+    assert ApiToken.objects.filter(revoked_at=None).count() == 1
