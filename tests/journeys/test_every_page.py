@@ -122,14 +122,18 @@ def heavy(pages: Iterable[Page]) -> list[str]:
 
 
 def ill_built(pages: Iterable[Page]) -> list[str]:
-    """Pages without a title of their own, with gaps between headings, or with what the CSP bars."""
+    """Pages without a title, with gaps between headings, or with what the CSP bars; and of pages
+    that are there once, those with the title of another. (A step is called as what is done there.)
+    """
     wrong = []
-    routes: dict[str, set[str]] = defaultdict(set)
+    routes: dict[str, dict[frozenset[str], str]] = defaultdict(dict)
     for page in pages:
         outline = Outline(page.html)
-        routes[outline.title].add(page.route)
+        if "<" not in page.route:
+            routes[outline.title].setdefault(page.templates, page.route)
         wrong += [f"{page.address} as {page.role}: {fault}" for fault in outline.faults]
-    return wrong + [f"{title}: {n}" for title, n in routes.items() if len(n) > 1]
+    alike = {title: sorted(set(made.values())) for title, made in routes.items()}
+    return wrong + [f"{title}: {of}" for title, of in alike.items() if len(of) > 1]
 
 
 def untranslated(pages: Iterable[Page]) -> list[str]:
