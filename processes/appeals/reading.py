@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from workflows import clock
 from workflows.models import Attachment, Case, Community, Disclosure, StepRun
 from workflows.parties import Party, directory
-from workflows.portal.places import within
+from workflows.portal.places import named, within
 from workflows.records import words
 from workflows.steps.base import Words
 from workflows.steps.handling import RED, YELLOW
@@ -173,9 +173,7 @@ def _about(word: str) -> Q:
     told = Q(wording__says=word)
     if kinds := [code for code, title in rules.KINDS.items() if word in str(title)]:
         told |= Q(kind__in=kinds)
-    named = Community.objects.filter(name__says=word).values_list("pk", flat=True)
-    if here := list(named):
-        told |= Q(case__community__in=here)
+    told |= named(word, "case__community")
     if word.endswith("楼"):
         told |= Q(shown_building__iexact=word)
     if word.isascii():

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from ..models.case import Case, Community
 
 MOST = 60
 """So many places are offered by name; where there are more, those that others belong to."""
+NAMED = 1000
+"""So many places that a word names are sought one by one; where there are more, their things are
+many, and soon found by reading the names."""
 HOMES = ("estate", "village")
 
 
@@ -44,6 +47,16 @@ def with_cases(found: QuerySet[Community]) -> QuerySet[Community]:
     here = Case.objects.filter(community=OuterRef("pk"))
     below = Case.objects.filter(community__parent=OuterRef("pk"))
     return found.filter(Exists(here) | Exists(below))
+
+
+def named(word: str, community: str) -> Q:
+    """Of things at places (`community` is the way to it): those at one with the word in its name;
+    nothing to add to other conditions where none has it. One query."""
+    found = Community.objects.filter(name__says=word).order_by().values_list("pk", flat=True)
+    here = list(found[: NAMED + 1])
+    if len(here) > NAMED:
+        return Q(**{f"{community}__name__reads": word})
+    return Q(**{f"{community}__in": here}) if here else Q()
 
 
 def within(code: str) -> list[int]:

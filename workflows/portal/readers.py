@@ -193,9 +193,7 @@ def _about(word: str, says: str) -> Q:
     """Cases that a word names: by title or place, or by number. What no case can have is not asked
     for, so that each question is left to its index."""
     told = Q(**{f"title__{says}": word})
-    named = Community.objects.filter(name__says=word).order_by()
-    if here := list(named.values_list("pk", flat=True)):
-        told |= Q(community__in=here)
+    told |= places.named(word, "community")
     if word.isascii():
         told |= Q(**{f"number__{says}": word})
     return told

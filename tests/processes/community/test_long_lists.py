@@ -48,6 +48,21 @@ def test_every_case_is_reached(town: SimpleNamespace, short: None) -> None:  # n
     assert followed("/cases/?q=示范")[0] == newest
 
 
+@pytest.mark.parametrize("named", [1000, 0])
+def test_a_word_of_many_places_finds_what_is_there(
+    town: SimpleNamespace,  # noqa: F811
+    monkeypatch: Any,
+    named: int,
+) -> None:
+    monkeypatch.setattr(places, "NAMED", named)
+    case = opened(town)
+    for page in ("/cases/", "/appeals/"):
+        assert Client().get(f"{page}?q=没有这个地方").status_code == 200
+    found = Client().get(f"/cases/?q={case.community.name[-2:]}").text
+    assert case.number in found
+    assert case.number not in Client().get("/cases/?q=没有这个地方").text
+
+
 def test_a_list_that_is_counted_out_leads_nowhere(town: SimpleNamespace, short: None) -> None:  # noqa: F811
     for _each in range(6):
         opened(town)
