@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from workflows import clock
 from workflows import procedure as procedures
 from workflows.models import Case, Community
-from workflows.steps.base import Words
+from workflows.steps.act import Words
 
 from .models import (
     EMAIL,

@@ -7,33 +7,28 @@ act and its record are written in one transaction, or neither is.
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from django import forms
 from django.conf import settings
-from django.db import IntegrityError, connection, models, transaction
+from django.db import IntegrityError, models, transaction
 from django.dispatch import Signal
 from django.utils import timezone, translation
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext_lazy as _
-from viewflow.workflow.status import STATUS
 
-from . import clock, doors, records, statements, tracing, uploads
+from . import clock, doors, holding, records, refusals, statements, tracing, uploads
 from .models.case import Case, Community, NumberSeries, StepRun
 from .models.log import Checkpoint
-from .models.record import Alias, Attachment, Record, Refusal, Trace
+from .models.record import Attachment, Record, Trace
 from .parties import Party, directory
 
 if TYPE_CHECKING:
     from .procedure import Procedure
-    from .steps.base import ActSpec, Step
-
-security_log = logging.getLogger("sanwen.security")
+    from .steps.act import ActSpec
+    from .steps.base import Step
 
 acting = Signal()
 """Sent within the act's transaction, once an act, when all of its records are made: `case`,
@@ -124,26 +119,6 @@ class Done:
     repeated: bool = False
 
 
-_in_hand: ContextVar[dict[int, Case] | None] = ContextVar("cases_in_hand", default=None)
-
-
-def in_hand(case_id: int) -> Case | None:
-    """The case object that the running act holds locked; nodes must not load a second copy."""
-    cases = _in_hand.get()
-    return cases.get(case_id) if cases else None
-
-
-@contextmanager
-def _holding(case: Case) -> Iterator[None]:
-    cases = dict(_in_hand.get() or {})
-    cases[case.pk] = case
-    token = _in_hand.set(cases)
-    try:
-        yield
-    finally:
-        _in_hand.reset(token)
-
-
 def perform(
     case: Case | int | str,
     step: str,
@@ -166,8 +141,8 @@ def perform(
     try:
         with transaction.atomic(), uploads.of_one_act():
             if step == CASE and act in WITH_CHILDREN:
-                _lock_children(case)
-            held = _lock(case)
+                holding.lock_children(case)
+            held = holding.lock(case)
             with tracing.span("act") as told:
                 given = payload or {}, files or {}
                 done = _perform(held, step, act, party, *given, happened_at, key)
@@ -175,14 +150,14 @@ def perform(
                 told["sanwen.act"] = f"{held.procedure}/{done.record.step}/{done.record.act}"
             return done
     except Refused as refused:
-        _log(case, step, act, party, refused.code)
+        refusals.log(case, step, act, party, refused.code)
         if refused.message is doors.TWICE:
-            _came_second(case, step, act, party)
+            refusals.came_second(case, step, act, party)
         raise
     except IntegrityError as error:
         # Two submissions passed the checks side by side; the database let one through.
         if not transaction.get_connection().in_atomic_block:
-            _log(case, step, act, party, "duplicate")
+            refusals.log(case, step, act, party, "duplicate")
             raise Refused("duplicate", _("该操作已经登记，请勿重复提交。")) from error
         raise
 
@@ -201,110 +176,10 @@ def foreseen(
     """
     try:
         with transaction.atomic():
-            yield _perform(_lock(case), step, act, party, payload, {}, None, "").record
+            yield _perform(holding.lock(case), step, act, party, payload, {}, None, "").record
             raise _TakenBack
     except _TakenBack:
         return
-
-
-def _lock_children(case: Case | int | str) -> None:
-    """Lock the open child cases before their parent, in the order in which a closing child does."""
-    name = "number" if isinstance(case, str) else "pk"
-    key = case.pk if isinstance(case, Case) else case
-    rows = Case.objects.filter(finished__isnull=True, **{f"parent__process__{name}": key})
-    list(rows.select_for_update(of=("self",)).order_by("pk").values_list("pk"))
-
-
-def _locked() -> models.QuerySet[Case]:
-    return Case.objects.select_for_update(of=("self",)).select_related("community").order_by()
-
-
-_BY_PK = statements.Question(lambda: _locked().filter(pk=statements.slot("pk", Case, "id")))
-_BY_NUMBER = statements.Question(
-    lambda: _locked().filter(number=statements.slot("number", Case, "number"))
-)
-_BEFORE = statements.Question(
-    lambda: (
-        Record.objects.filter(
-            case=statements.slot("case", Record, "case"), key=statements.slot("key", Record, "key")
-        )
-        .select_related("trace")
-        .order_by()
-    )
-)
-_RUN = statements.Question(
-    lambda: StepRun.objects.filter(
-        process=statements.slot("case", StepRun, "process"),
-        name=statements.slot("name", StepRun, "name"),
-        status=STATUS.STARTED,
-    ).order_by("-pk")[:1]
-)
-# The party's name in the case; until when the case and the log are recorded: where the machine's
-# clock was set back, records go on from there.
-_BESIDE = statements.Question(
-    lambda: (
-        Case.objects.filter(pk=statements.slot("case", Case, "id"))
-        .order_by()
-        .values_list(
-            models.Subquery(
-                Alias.objects.filter(
-                    case=models.OuterRef("pk"),
-                    party_key=statements.slot("party_key", Alias, "party_key"),
-                ).values("name")[:1]
-            ),
-            models.Subquery(
-                Record.objects.filter(case=models.OuterRef("pk")).order_by("-seq").values("at")[:1]
-            ),
-            models.Subquery(Checkpoint.objects.order_by("-size").values("at")[:1]),
-        )
-    )
-)
-
-
-@dataclass(slots=True)
-class _Read:
-    """What the door asks at once, when it holds the case: nobody else can change it now."""
-
-    before: Record | None
-    run: StepRun | None
-    found: records.Found
-
-
-def _read(case: Case, step_name: str, party: Party, key: str) -> _Read:
-    """The same submission, if it came before; the open run; what the act's record needs.
-
-    Not with the lock in one statement: what is joined to a row that one had to wait for is as it
-    was before the wait.
-    """
-    asked = {"beside": _BESIDE.with_values(case=case.pk, party_key=party.key)}
-    if key:
-        asked["before"] = _BEFORE.with_values(case=case.pk, key=key)
-    if step_name != CASE:
-        asked["run"] = _RUN.with_values(case=case.pk, name=step_name)
-    if connection.vendor == "postgresql":
-        asked["pk"] = records.next_pk()
-    answers = statements.together(list(asked.values()))
-    first = {name: rows[0] if rows else None for name, rows in zip(asked, answers, strict=True)}
-    pk = first.get("pk")
-    [(alias, *times)] = answers[0]
-    case.recorded_until = max(filter(None, (case.recorded_until, *times)), default=None)
-    found = records.Found(case.length, pk and pk[0], alias)
-    return _Read(first.get("before"), first.get("run"), found)
-
-
-def _lock(case: Case | int | str) -> Case:
-    lookup: dict[str, Any]
-    if isinstance(case, Case):
-        already = in_hand(case.pk)
-        if already is not None:
-            return already
-        lookup = {"pk": case.pk}
-    else:
-        lookup = {"number": case} if isinstance(case, str) else {"pk": case}
-    # PostgreSQL locks the row; on SQLite the transaction took the write lock when it began.
-    for held in (_BY_NUMBER if "number" in lookup else _BY_PK).ask(**lookup):
-        return held
-    raise Case.DoesNotExist
 
 
 def _perform(
@@ -318,7 +193,7 @@ def _perform(
     key: str,
 ) -> Done:
     now = clock.now()
-    read = _read(case, step_name, party, key)
+    read = holding.read(case, "" if step_name == CASE else step_name, party, key)
     if (before := read.before) is not None:
         if before.trace.party_key != party.key or before.act != act_name:
             raise Refused("duplicate", _("提交编号已被使用，请刷新页面后重试。"))
@@ -349,10 +224,10 @@ def _perform(
     doing.entered_late = late and in_time
     doing.data, uploaded = _validated(step, doing, payload, files)
     doing.files = uploads.keep(uploaded, run)
-    by_form = party.via in (doors.BY_CODE, doors.ON_PAPER) and in_hand(case.pk) is None
+    by_form = party.via in (doors.BY_CODE, doors.ON_PAPER) and holding.in_hand(case.pk) is None
     if by_form and run is not None and not doors.take(doing):
         raise Refused("duplicate", doors.TWICE)
-    with _holding(case):
+    with holding.hold(case):
         written = spec.do(step, doing)
         if doing.form is not None:
             doing.files += uploads.keep(doing.form.issued(), run)
@@ -371,7 +246,7 @@ def _perform(
                 happened_at=happened_at,
                 corrects=written.corrects,
                 key=key,
-                typed=_typed(doing),
+                typed=doing.form.typed() if doing.form is not None else (),
                 found=read.found,
             )
         except records.TooLarge as error:
@@ -473,19 +348,6 @@ def _validated(
     return data, found
 
 
-def _typed(doing: Act) -> Iterator[str]:
-    """What people wrote into the form of an act, and each line of it."""
-    if doing.form is None:
-        return
-    for name, bound in doing.form.fields.items():
-        value = doing.form.cleaned_data.get(name)
-        if isinstance(bound.widget, (forms.TextInput, forms.Textarea)):
-            for item in value if isinstance(value, list) else [value]:
-                if isinstance(item, str):
-                    yield item
-                    yield from (line.strip() for line in item.splitlines())
-
-
 def _as_lists(files: Mapping[str, Any]) -> dict[str, list[Any]]:
     return {
         name: list(value) if isinstance(value, (list, tuple)) else [value]
@@ -530,39 +392,6 @@ def announce(case: Case, record: Record, *, moved: bool) -> None:
         )
 
     transaction.on_commit(tell)
-
-
-def _came_second(case: Case | int | str, step: str, act: str, party: Party) -> None:
-    """Note at the household's form that somebody wanted to answer once more."""
-    if not transaction.get_connection().needs_rollback:
-        name = "process__number" if isinstance(case, str) else "process"
-        key = case.pk if isinstance(case, Case) else case
-        run = StepRun.objects.filter(name=step, **{name: key}).order_by("-pk").first()
-        if run is not None:
-            doors.tried(run, act, party.key, clock.now())
-
-
-def _log(case: Any, step: str, act: str, party: Party, code: str) -> None:
-    if isinstance(case, Case):
-        case_id: int | None = case.pk
-    elif isinstance(case, str):
-        case_id = Case.objects.filter(number=case).values_list("pk", flat=True).first()
-    else:
-        case_id = case
-    security_log.info("refused %s: %s/%s role=%s case=%s", code, step, act, party.role, case_id)
-    if transaction.get_connection().needs_rollback:
-        return
-    if party.role == "clock" and party.user_id is None and code != "wrong_party":
-        return  # the sweep tries again every few seconds; its own log has it
-    Refusal.objects.create(
-        at=clock.now(),
-        case_id=case_id,
-        step=step[:60],
-        act=act[:60],
-        role=party.role[:40],
-        user_id=party.user_id,
-        code=code,
-    )
 
 
 def open_case(
@@ -628,7 +457,7 @@ def open_case(
             )
             case.save()
             case.recorded_until = Checkpoint.objects.values_list("at", flat=True).first()
-            with _holding(case):
+            with holding.hold(case):
                 record = records.append(
                     case,
                     act="case.opened",
@@ -649,7 +478,7 @@ def open_case(
             announce(case, record, moved=True)
             return case
     except Refused as refused:
-        _log(None, CASE, "case.opened", party, refused.code)
+        refusals.log(None, CASE, "case.opened", party, refused.code)
         raise
 
 

@@ -23,7 +23,7 @@ from .uploads import UploadField
 
 if TYPE_CHECKING:
     from .acts import Act
-    from .steps.base import Words
+    from .steps.act import Words
 
 BY_CODE, ON_PAPER = "code", "paper"
 

@@ -22,16 +22,18 @@ from django.utils.translation import gettext as _
 from . import clock, terms
 from .models.case import StepRun
 from .parties import Contacts, directory
+from .steps.act import Words
 from .steps.ballot import Ballot
 from .steps.ballot_count import tally_card
 from .steps.ballot_rows import CONFIRM, DRAFT, PRELIMINARY, VOTING
-from .steps.base import Step, Words, settled
+from .steps.base import Step
 from .steps.consultation import Consultation
 from .steps.meeting import Meeting
 from .steps.opinion import OUTCOMES
 from .steps.panel import Panel
 from .steps.publicity import Publicity
 from .steps.publicity_rows import POSTING
+from .steps.run_terms import settled
 from .steps.selection import Selection
 from .steps.task import OTHER_THAN, Task
 

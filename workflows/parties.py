@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 if TYPE_CHECKING:
     from .counting import RollUnit
     from .models import Community
-    from .steps.base import Words
+    from .steps.act import Words
 
 _titles: dict[str, Words] = {}
 _own: set[str] = set()

@@ -17,7 +17,8 @@ from .acts import Refused
 from .models.case import Case, StepRun
 from .models.record import Attachment
 from .parties import Party
-from .steps.base import Step, Words
+from .steps.act import Words
+from .steps.base import Step
 from .steps.matters import CaseActs
 from .steps.nodes import Opening
 

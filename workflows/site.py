@@ -17,7 +17,7 @@ from .models.case import Case, Community
 from .models.record import Record
 from .parties import Party
 from .procedure import Procedure
-from .steps.base import act
+from .steps.act import act
 from .steps.matters import CaseActs
 from .steps.nodes import Closing, Opening
 from .steps.task import NoteForm, Task

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from workflows import calendars, clock
 from workflows.records import masking
-from workflows.steps.base import require_clear
+from workflows.steps.act import require_clear
 from workflows.steps.task import TaskForm
 from workflows.uploads import UploadField
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from workflows.acts import Act, Written
 from workflows.models import Case
 from workflows.steps import matters
-from workflows.steps.base import ActForm, act, refuse
+from workflows.steps.act import ActForm, act, refuse
 
 from . import alike
 from .models import Appeal, Link

@@ -15,7 +15,7 @@ from viewflow import this
 from workflows.models import Attachment, Case
 from workflows.parties import Party, name_roles, name_seats
 from workflows.procedure import Procedure
-from workflows.steps.base import Words
+from workflows.steps.act import Words
 from workflows.steps.handling import Handling
 from workflows.steps.nodes import Closing, Opening
 from workflows.steps.task import Task

@@ -13,7 +13,7 @@ from workflows.models import Attachment, Case, Community, Disclosure, StepRun
 from workflows.parties import Party, directory
 from workflows.portal.places import named, within
 from workflows.records import words
-from workflows.steps.base import Words
+from workflows.steps.act import Words
 from workflows.steps.handling import RED, YELLOW
 
 from ..community import plans

@@ -11,7 +11,7 @@ import datetime as dt
 from django.utils.translation import gettext_lazy as _
 
 from workflows import terms
-from workflows.steps.base import Words
+from workflows.steps.act import Words
 from workflows.terms import Calendar, WorkingDays
 
 ASSIGN = WorkingDays(1)

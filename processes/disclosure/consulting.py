@@ -12,7 +12,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from workflows import calendars
-from workflows.steps.base import Words
+from workflows.steps.act import Words
 from workflows.steps.ledger_kinds import Entry, EntryForm, EntryKind, Move, MoveForm, Standing
 from workflows.steps.ledger_rows import LedgerEntry
 from workflows.uploads import Upload, UploadField

@@ -19,7 +19,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from workflows import calendars
-from workflows.steps.base import Words
+from workflows.steps.act import Words
 from workflows.steps.task import TaskForm
 from workflows.uploads import Upload, UploadField
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from workflows.acts import Act, Written
 from workflows.models import Case
 from workflows.steps import matters
-from workflows.steps.base import ActForm, ActSpec, Words, act
+from workflows.steps.act import ActForm, ActSpec, Words, act
 
 from .models import Decision, Remedy
 

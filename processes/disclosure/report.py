@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from workflows.clock import SHANGHAI
 from workflows.models import Community
-from workflows.steps.base import Words
+from workflows.steps.act import Words
 
 from . import rules
 from .forms import APPLICANTS

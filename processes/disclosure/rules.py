@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext_lazy as _
 
 from workflows import law, terms
-from workflows.steps.base import Words
+from workflows.steps.act import Words
 from workflows.terms import Calendar, Deadline, WorkingDays
 
 REGULATIONS = dt.date(2019, 5, 15)

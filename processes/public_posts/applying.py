@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from workflows import clock
 from workflows.acts import Act, Written
 from workflows.models import Case, Record, StepRun
+from workflows.steps.act import ActSpec, Words, act, refuse
 from workflows.steps.answers import Following
-from workflows.steps.base import ActSpec, Words, act, refuse
 from workflows.steps.opinion import fingerprint
 from workflows.steps.task import Task
 

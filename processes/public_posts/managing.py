@@ -17,7 +17,7 @@ from workflows import clock
 from workflows.acts import Act, Written
 from workflows.models import StepRun
 from workflows.parties import Party
-from workflows.steps.base import ActSpec, Words, act, refuse
+from workflows.steps.act import ActSpec, Words, act, refuse
 
 from . import forms, rules
 from .models import Applicant, Assessment, Holder

@@ -13,8 +13,9 @@ from viewflow.workflow.status import STATUS
 from workflows import calendars, terms
 from workflows.acts import Act, Written
 from workflows.models import Case, Record, StepRun
+from workflows.steps.act import ActSpec, Words, act, refuse
 from workflows.steps.answers import Following
-from workflows.steps.base import SHOWN, ActSpec, Words, act, refuse
+from workflows.steps.base import SHOWN
 
 from . import forms, rules
 from .models import Applicant, Holder, NoticeObjection, Post

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from workflows import notices
 from workflows.models import StepRun
-from workflows.steps.base import Words
+from workflows.steps.act import Words
 
 from .models import Applicant
 from .noticing import Notice

@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from workflows.acts import Act, Written
 from workflows.models import Case, StepRun
 from workflows.parties import Party
-from workflows.steps.base import ActSpec, Roles, Step, Words, act, refuse
+from workflows.steps.act import ActSpec, Roles, Words, act, refuse
+from workflows.steps.base import Step
 
 from . import forms, rules
 from .models import Applicant

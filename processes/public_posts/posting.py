@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from workflows.acts import Act, Written
 from workflows.models import StepRun
-from workflows.steps.base import ActSpec, act, refuse
+from workflows.steps.act import ActSpec, act, refuse
 
 from . import forms, rules
 from .models import Applicant, Holder

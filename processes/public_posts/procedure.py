@@ -14,7 +14,7 @@ from viewflow import this
 from workflows.models import Attachment, Case
 from workflows.parties import Party
 from workflows.procedure import Procedure
-from workflows.steps.base import Words
+from workflows.steps.act import Words
 from workflows.steps.nodes import Closing, Meet, Opening, Together
 from workflows.terms import WorkingDays
 

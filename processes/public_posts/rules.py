@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from django.utils.translation import gettext_lazy as _
 
-from workflows.steps.base import Words
+from workflows.steps.act import Words
 
 ATTEND = Fraction(2, 3)  # D: of the invited representatives
 PASS = 60  # D: mean of the scores, test after training, monthly assessment

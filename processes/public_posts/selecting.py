@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from workflows.acts import Act, Written
 from workflows.models import Case, StepRun
-from workflows.steps.base import ActSpec, Words, act, refuse
+from workflows.steps.act import ActSpec, Words, act, refuse
 
 from . import forms, rules
 from .models import Applicant, Points, Post, Representative

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from workflows import law
-from workflows.steps.base import Words, refuse
+from workflows.steps.act import Words, refuse
 from workflows.steps.ledger_kinds import (
     Elsewhere,
     Entry,

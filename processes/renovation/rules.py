@@ -11,8 +11,8 @@ import datetime as dt
 from django.utils.translation import gettext_lazy as _
 
 from workflows import law, terms
+from workflows.steps.act import Words
 from workflows.steps.ballot import Ballot
-from workflows.steps.base import Words
 from workflows.steps.consultation import MenuItem
 from workflows.steps.panel import Criterion, Score, SeatSpec
 

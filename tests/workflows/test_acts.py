@@ -13,7 +13,7 @@ from tests.sandbox.core_procedures import Errand, ErrandV2
 from tests.sandbox.directory import SandboxDirectory
 from tests.sandbox.opinion_procedures import Plans, Results, Shortlist, household
 from tests.sandbox.panel_procedures import Review
-from workflows import acts, clock, records, sweep
+from workflows import acts, clock, holding, records, refusals, sweep
 from workflows import procedure as procedures
 from workflows.models import Alias, Case, Community, Disclosure, Record, Refusal, Trace
 from workflows.parties import Party
@@ -379,7 +379,7 @@ def test_what_was_refused_in_a_broken_transaction_is_only_logged(case):
     """The database takes no more rows there; asking it to would hide the refusal."""
     with transaction.atomic():
         transaction.set_rollback(True)
-        acts._log(case, "write", "task.done", OFFICE, "invalid")
+        refusals.log(case, "write", "task.done", OFFICE, "invalid")
     assert not Refusal.objects.exists()
 
 
@@ -422,7 +422,7 @@ def test_an_act_that_moves_no_token_never_touches_the_graph(
 def test_records_of_one_act_have_one_name_for_a_party_that_was_not_there_before(case):
     """What the door read of the party holds for the first record alone."""
     stranger = Party("office", "person:404404", None)
-    with acts._holding(case):
+    with holding.hold(case):
         found = records.Found(case.length, None, None)
         for _n in range(2):
             records.append(

@@ -20,10 +20,11 @@ from .. import procedure as procedures
 from ..models.case import Case, Community, StepRun
 from ..models.record import Attachment, Record, Trace
 from ..parties import Party, directory, role_title
-from ..steps.base import Step, look_at, settled
+from ..steps.base import Step, look_at
 from ..steps.matters import CaseActs
 from ..steps.opinion import Opinion, late_book
 from ..steps.privacy import ERASERS, ERASES_IN
+from ..steps.run_terms import settled
 from ..steps.walls import walls
 from . import chart, places, words
 from .viewer import Offer, Viewer

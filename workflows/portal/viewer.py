@@ -12,7 +12,8 @@ from ..models.case import Case, Community, StepRun
 from ..models.record import Attachment
 from ..parties import Party, directory, own_roles
 from ..procedure import Procedure
-from ..steps.base import ActSpec, Step
+from ..steps.act import ActSpec
+from ..steps.base import Step
 from ..steps.matters import CaseActs
 
 

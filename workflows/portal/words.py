@@ -15,10 +15,11 @@ from django.utils.translation import gettext_lazy as _
 from .. import counting, law
 from ..models.case import Case
 from ..models.record import Record
+from ..steps.act import Words
 from ..steps.ballot_count import tally_card
 from ..steps.ballot_rows import CHOICES, MATTERS
 from ..steps.ballot_rows import PHASES as BALLOT_PHASES
-from ..steps.base import Step, Words
+from ..steps.base import Step
 from ..steps.consultation_forms import VISITS
 from ..steps.consultation_rows import SATISFACTION
 from ..steps.mandates import AUTHORITY

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..models.record import Record
+from .act import Words
 from .ballot_rows import ResultObjection
-from .base import Step, Words
+from .base import Step
 from .opinion import Opinion
 from .publicity_rows import Objection
 

@@ -23,6 +23,7 @@ from ..doors import Kind
 from ..models.case import StepRun
 from ..parties import Member, directory
 from ..statements import Question, slot, together, updating
+from .act import ActSpec, Words, act, refuse
 from .ballot_count import OUTCOMES, count, tally_card, totals
 from .ballot_forms import CallForm, PaperWithdrawalForm, ReasonForm, StrikeForm, VoteForm
 from .ballot_result import Counted
@@ -40,16 +41,9 @@ from .ballot_rows import (
     RollRow,
     RollWay,
 )
-from .base import (
-    NOTHING,
-    SHOWN,
-    ActSpec,
-    Words,
-    act,
-    refuse,
-    term_body,
-)
+from .base import NOTHING, SHOWN
 from .mandates import STATED, Mandates
+from .run_terms import term_body
 
 __all__ = ["Ballot", "BallotPaper", "BallotQuestion", "ResultObjection", "RollRow", "RollWay"]
 

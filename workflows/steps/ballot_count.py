@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from .. import counting, law
 from ..models.case import StepRun
+from .act import Words
 from .ballot_rows import CHOICES, BallotPaper, BallotQuestion, RollRow
-from .base import Words
 
 OUTCOMES: dict[str, Words] = {
     "carried": _("表决通过"),

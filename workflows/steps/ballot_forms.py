@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from .. import counting, terms
 from ..statements import Question, slot, together
 from ..uploads import UploadField
+from .act import ActForm, Words
 from .ballot_rows import CHOICES, MATTERS, BallotQuestion, RollRow, RollWay
-from .base import ActForm, Words
 from .mandates import RowForm
 from .opinion import AnswerForm, Keys, PublicText
 from .publicity_rows import DECISIONS

@@ -11,11 +11,13 @@ from django.utils.translation import gettext_lazy as _
 from .. import terms
 from ..acts import Act, Written
 from ..models.case import StepRun
+from .act import ActSpec, act, refuse
 from .ballot_count import tally_card
 from .ballot_forms import ReasonForm, ResultDecisionForm, ResultObjectionForm
 from .ballot_rows import CONFIRM, PHASES, PRELIMINARY, ResultObjection
-from .base import ActSpec, Step, act, counted_by_run, refuse, term_body
+from .base import Step, counted_by_run
 from .opinion import Reply, fingerprint, keys_in, reply_body
+from .run_terms import term_body
 
 
 class Counted(Step):

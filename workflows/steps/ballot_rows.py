@@ -11,7 +11,7 @@ from django_fsm import FSMField, transition
 
 from ..models.case import StepRun
 from ..models.record import Record
-from .base import Words
+from .act import Words
 from .opinion import Statement
 
 DRAFT, NOTICED, VOTING, PRELIMINARY, CONFIRM = (

@@ -13,183 +13,31 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from django import forms
 from django.db import connection
 from django.db.models import Count, QuerySet
-from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from viewflow import this
-from viewflow.workflow.activation import Activation
 from viewflow.workflow.base import Edge, Node
-from viewflow.workflow.status import STATUS
 
 from .. import calendars, clock, law, records, terms
-from ..acts import Act, Refused, Written, in_hand
+from ..acts import Act
 from ..models.case import Case, StepRun
 from ..models.record import Record
-from ..parties import Party, directory, own_roles
-from ..records import masking
-from ..statements import Question, inserting, next_key, slot, updating
+from ..parties import Party, own_roles
+from ..statements import Question, inserting, next_key, slot
+from .act import ActForm, ActSpec, Roles, Words
+from .activation import StepActivation
+from .run_terms import RunTerms, term_body
 
 if TYPE_CHECKING:
-    from django.utils.functional import _StrPromise
-
     from ..doors import Kind
-    from ..uploads import Upload
 
-    Words: TypeAlias = str | _StrPromise
-else:
-    Words = Any
-
-Roles: TypeAlias = tuple[str, ...]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 SHOWN = 100
 """How many waiting rows a page lists at once to those who work through them."""
-
-
-@dataclass(frozen=True, slots=True)
-class ActSpec:
-    """An act that a step takes: its code in the record, its words, who may do it, what it asks.
-
-    `by` names the roles, or the attribute of the step that holds them. `in_term`: refused once the
-    step's term has run out. `optional`: one may do it and need not; nobody's inbox asks for it.
-    `form` is a form class or the name of a step's method that makes one
-    for the act at hand. `page`: has a page of its own. `button`: that page is reached by a button;
-    others are reached from the thing that they are about (the opinion to answer). `preview`: its
-    page first shows what would come of it, and sends it once that is confirmed; its files must be
-    optional.
-    """
-
-    name: str
-    title: Words
-    by: str | Roles
-    do: Callable[[Any, Act], Written]
-    form: type[ActForm] | str | None = None
-    in_term: bool = False
-    while_suspended: bool = False
-    after_close: bool = False
-    page: bool = True
-    button: bool = True
-    optional: bool = False
-    preview: bool = False
-
-
-def act(
-    name: str,
-    *,
-    title: Words,
-    by: str | Roles,
-    form: type[ActForm] | str | None = None,
-    in_term: bool = False,
-    while_suspended: bool = False,
-    after_close: bool = False,
-    page: bool = True,
-    button: bool = True,
-    optional: bool = False,
-    preview: bool = False,
-) -> Callable[[Callable[[Any, Act], Written]], Callable[[Any, Act], Written]]:
-    """Declare a method of a step to be an act, named as its record (``opinion.submitted``)."""
-
-    def mark(method: Callable[[Any, Act], Written]) -> Callable[[Any, Act], Written]:
-        spec = ActSpec(
-            name,
-            title,
-            by,
-            method,
-            form,
-            in_term,
-            while_suspended,
-            after_close,
-            page,
-            button,
-            optional,
-            preview,
-        )
-        method.act_spec = spec  # type: ignore[attr-defined]
-        return method
-
-    return mark
-
-
-def _missing(field: forms.Field) -> Words:
-    """What to do about a field left empty."""
-    if isinstance(field, forms.FileField):
-        return _("请选择文件。")
-    if isinstance(field, forms.BooleanField):
-        return _("请勾选这一项。")
-    return _("请选择一项。") if hasattr(field, "choices") else _("请填写这一项。")
-
-
-class ActForm(forms.Form):
-    """The form of an act. `act` is the act at hand; without one the form is only looked at."""
-
-    words: ClassVar[dict[str, Words]] = {}
-    """What people read for names and codes in its record that are no field or choice of its own."""
-    labels: ClassVar[dict[str, Words]] = {}
-    """What people read for the names of fields in its record, where the label of the field asks
-    for more than it says (``（将公开）``) or the word for all records does not fit."""
-
-    def __init__(self, *args: Any, act: Act, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.act = act
-        self.setup()
-        for field in self.fields.values():
-            if (
-                field.error_messages.get("required")
-                == forms.Field.default_error_messages["required"]
-            ):
-                field.error_messages["required"] = _missing(field)
-
-    @property
-    def advice(self) -> Words:
-        """What one should know before filling it in; shown above the form."""
-        return ""
-
-    def setup(self) -> None:
-        """Fit the fields to the act at hand (choices, limits)."""
-
-    def issued(self) -> list[Upload]:
-        """Papers that the act itself issues (a letter), kept with it; asked for once it is done."""
-        return []
-
-    def published(self) -> list[str]:
-        """The fields whose words will be public; nobody of the roll is named in them."""
-        return [name for name, field in self.fields.items() if getattr(field, "published", False)]
-
-    def _post_clean(self) -> None:
-        # After every field has been looked at: one reading of the roll for all of them.
-        said = {n: self.cleaned_data[n] for n in self.published() if self.cleaned_data.get(n)}
-        if not said:
-            return
-        names = masking.Names(directory().roll_names(self.act.case.community))
-        for name, words in said.items():
-            try:
-                for text in words if isinstance(words, list) else [words]:
-                    require_clear(text, names)
-            except forms.ValidationError as error:
-                self.add_error(name, error)
-
-
-def require_clear(text: str, names: Iterable[str] | masking.Names = ()) -> None:
-    """Refuse a text in which something personal is left; raises ValidationError."""
-    if not masking.is_clear(text, names):
-        raise forms.ValidationError(
-            _("文字中还有姓名、电话、证件号、邮箱、门牌或车牌等个人信息，请先用*号遮盖再提交。"),
-            code="personal",
-        )
-
-
-def choices_of(form: type[forms.Form]) -> dict[str, Words]:
-    """What people read for the choices that a form declares, and for what else it records."""
-    found: dict[str, Words] = dict(getattr(form, "words", {}))
-    for field in form.base_fields.values():
-        if isinstance(field, forms.ChoiceField):
-            choices: Any = field.choices
-            found |= {str(code): title for code, title in choices if code}
-    return found
 
 
 _BEFORE = Question(
@@ -223,79 +71,7 @@ def _count(rows: list[Any]) -> int:
     return rows[0][0] if rows else 0
 
 
-class StepActivation(Activation):
-    """Opens a step, completes it with its outcome, and follows that outcome's edge."""
-
-    type = "step"
-
-    def __init__(self, task: StepRun) -> None:
-        held = in_hand(task.process_id)
-        if held is not None:
-            task.process = held
-        super().__init__(task)
-
-    @Activation.status.transition(source=STATUS.NEW, target=STATUS.STARTED)
-    def activate(self) -> None:
-        """Open the step: its term begins, and a record says so."""
-        self.flow_task.begin(self.task, clock.now())
-
-    @classmethod
-    def create(
-        cls,
-        flow_task: Any,
-        prev_activation: Activation,
-        token: Any,
-        data: Any = None,
-        seed: Any = None,
-    ) -> StepActivation:
-        """A run that `Step.begin` will store when its term is set: viewflow would store it twice
-        before."""
-        task = StepRun(
-            process=prev_activation.process,
-            flow_task=flow_task,
-            flow_task_type=flow_task.task_type,
-            name=flow_task.name,
-            token=token,
-            data=data or {},
-        )
-        task.came_from = prev_activation.task
-        return cls(task)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)  # viewflow's own is that of the task, which has no key yet
-
-    # Not `complete`: viewflow completes on the spot whatever can be completed once activated.
-    @Activation.status.transition(source=STATUS.STARTED, target=STATUS.DONE)
-    def close(self) -> None:
-        """Close the run; `acts.finish` has set its outcome and its time."""
-        self.task.scheduled = None
-        self.process.unwritten += [updating(self.task), *self.task.recounts()]
-
-    def finish(self) -> None:
-        """Close the run and activate what follows."""
-        self.close()
-        self.activate_next()
-
-    @Activation.status.transition(source=STATUS.DONE)
-    def create_next(self) -> Iterator[Activation]:
-        """Follow the edge of the outcome."""
-        node = self.flow_task.outcomes_to[self.task.outcome]
-        if not isinstance(node, Step):
-            records.write(self.process)  # viewflow's own nodes look at the rows
-        yield node._create(self, self.task.token)
-
-    @Activation.status.transition(source=[STATUS.NEW, STATUS.STARTED], target=STATUS.CANCELED)
-    def cancel(self) -> None:
-        """Withdraw an open run (the case ends elsewhere)."""
-        self.task.finished = clock.now()
-        self.task.scheduled = None
-        self.task.save()
-
-
-class Step(Node):
+class Step(RunTerms, Node):
     """A step of a procedure (环节): base of the step library.
 
     `title` is what people read; `by` the roles that handle the step, `participants` those who take
@@ -408,7 +184,7 @@ class Step(Node):
         return {}
 
     def term_ended(self, run: StepRun, now: dt.datetime) -> str | None:
-        """The scheduled moment has come: the outcome, or None when something is still unmet."""
+        """Also when the scheduled moment comes it is done once nothing is unmet."""
         return self.settle(run, now)
 
     def offered(self, spec: ActSpec, run: StepRun) -> bool:
@@ -531,10 +307,6 @@ class Step(Node):
         except LookupError as error:
             yield str(error.args[0])
 
-    def phase_body(self, run: StepRun) -> dict[str, Any]:
-        """What the record of a new phase says besides its name."""
-        return {}
-
     def form_for(self, spec: ActSpec, doing: Act) -> type[ActForm] | None:
         """The form class of an act."""
         if isinstance(spec.form, str):
@@ -577,23 +349,6 @@ class Step(Node):
     def decided_at(self, run: StepRun) -> dt.datetime:
         """The moment that chooses the rules for a run: its term's beginning."""
         return run.started or clock.now()
-
-    # --- terms
-    @property
-    def term(self) -> terms.AnyTerm | None:
-        """The term of a run that begins now, unless its case has one of its own."""
-        return settled(self.declared_term, clock.now())
-
-    def term_in(self, case: Case, at: dt.datetime | None = None) -> terms.AnyTerm | None:
-        """The term of a run that begins at `at`: as set at opening, else as declared."""
-        code = case.params.get(f"{self.name}.term")
-        return terms.parse(code) if code else settled(self.declared_term, at or clock.now())
-
-    def term_law(self, at: dt.datetime) -> dict[str, list[str]]:
-        """What a record says of the rule of law that fixed the term."""
-        if not isinstance(self.declared_term, law.ByLaw):
-            return {}
-        return law.named(law.rule(self.declared_term.code, at))
 
     def begin(self, run: StepRun, now: dt.datetime) -> None:
         """Open a run: number the round, start the term, write the opening record."""
@@ -667,92 +422,6 @@ class Step(Node):
         case.keys.extend(key for (key,) in keys)
         case.ahead = Ahead(node, run[0], _count(before), calendar)
 
-    def start_term(self, run: StepRun, term: terms.AnyTerm, now: dt.datetime) -> None:
-        """Set the run's term; the sweep looks at the run when it ends."""
-        ahead = run.process.ahead
-        calendar = ahead.calendar if ahead is not None else calendars.current()
-        if self.deadline is not None:
-            self._set_deadline(run, self.deadline(run.process, calendar))
-        else:
-            start = records.not_before(run.process, now)
-            self._set_deadline(run, terms.end_of(term, start, calendar))
-        run.overdue_at = None
-
-    @staticmethod
-    def _set_deadline(run: StepRun, deadline: terms.Deadline) -> None:
-        run.term = deadline.term
-        run.starts_on = deadline.start
-        run.ends_on = deadline.ends_on
-        run.ends_at = deadline.ends_at
-        run.term_rule = deadline.rule
-        run.provisional = deadline.provisional
-        run.scheduled = deadline.ends_at
-
-    def over(self, run: StepRun, now: dt.datetime) -> bool:
-        """Whether what may only be done within the run's term now comes too late."""
-        return run.term_over(now)
-
-    def last_day(self, run: StepRun) -> dt.date | None:
-        """The last day on which it came in time."""
-        return run.ends_on
-
-    def paper_in_time(self, run: StepRun, party: Party, happened_at: dt.datetime | None) -> bool:
-        """Whether a paper form is dated within the run's term: it was handed in in time, however
-        late an officer types it in. No form is dated before there was anything to fill in."""
-        last = self.last_day(run)
-        if party.via != "paper" or happened_at is None or run.starts_on is None or last is None:
-            return False
-        return run.starts_on <= timezone.localdate(happened_at) <= last
-
-    def shift_term(self, run: StepRun, suspended: dt.datetime, resumed: dt.datetime) -> None:
-        """The case was suspended and goes on: what was left of the run's term runs on."""
-        later = terms.resume(
-            terms.parse(run.term), deadline_of(run), suspended, resumed, calendars.current()
-        )
-        run.ends_on, run.ends_at = later.ends_on, later.ends_at
-        run.term_rule, run.provisional = later.rule, later.provisional
-        run.scheduled = later.ends_at
-
-    def resumed(self, run: StepRun, suspended: dt.datetime, resumed: dt.datetime) -> dict[str, Any]:
-        """The case was suspended and goes on: move what else in the run stood still. Returns what
-        the record says of it."""
-        return {}
-
-    # --- what the clock does
-    @act("term.ended", title=_("期限届满"), by=("clock",), page=False)
-    def _term_ended(self, doing: Act) -> Written:
-        run, now = doing.open_run, doing.at
-        outcome = self.term_ended(run, now)
-        if outcome is not None or run.scheduled is None or run.scheduled > now:
-            run.save()
-            phase = {"phase": run.phase} if run.phase else {}
-            return Written({**phase, **self.phase_body(run)}, outcome=outcome)
-        run.scheduled = None
-        run.overdue_at = now
-        if run.breaks_term(now, done=False, by_clock=True):
-            run.broken_at = run.broken_at or now
-        run.save()
-        return Written({"overdue": True})
-
-    @act("term.recomputed", title=_("期限重新计算"), by=("clock",), page=False)
-    def _term_recomputed(self, doing: Act) -> Written:
-        run = doing.open_run
-        assert run.starts_on is not None
-        before = run.ends_on
-        calendar = calendars.current()
-        if self.deadline is not None:
-            self._set_deadline(run, self.deadline(run.process, calendar))
-        else:
-            term = terms.parse(run.term)
-            self._set_deadline(run, terms.recompute(term, deadline_of(run), calendar))
-        run.save()
-        return Written({**term_body(run), "before": before.isoformat() if before else ""})
-
-
-def settled(term: terms.AnyTerm | law.ByLaw | None, at: dt.datetime) -> terms.AnyTerm | None:
-    """A declared term as it is for what begins then."""
-    return term.on(at) if isinstance(term, law.ByLaw) else term
-
 
 def look_at(runs: Iterable[StepRun]) -> None:
     """Read beforehand, kind by kind, what a page asks of many runs. For pages alone: an act needs
@@ -773,31 +442,3 @@ def counted_by_run(rows: QuerySet[Any], field: str) -> dict[int, dict[Any, int]]
     for run, value, n in rows.order_by().values_list("run", field).annotate(n=Count("pk")):
         found[run][value] = n
     return found
-
-
-def deadline_of(run: StepRun) -> terms.Deadline:
-    """The deadline that a run stores."""
-    assert run.starts_on is not None
-    assert run.ends_on is not None
-    assert run.ends_at is not None
-    return terms.Deadline(run.starts_on, run.ends_on, run.ends_at, run.provisional, run.term_rule)
-
-
-def term_body(run: StepRun) -> dict[str, Any]:
-    """A run's term as its record states it."""
-    if not run.ends_on or not run.starts_on:
-        return {}
-    body: dict[str, Any] = {
-        "term": run.term,
-        "starts_on": run.starts_on.isoformat(),
-        "ends_on": run.ends_on.isoformat(),
-        "rule": run.term_rule,
-    }
-    if run.provisional:
-        body["provisional"] = True
-    return body
-
-
-def refuse(message: Words, *, field: str = "", code: str = "invalid") -> Refused:
-    """A refusal with a message for people, at a field where there is one."""
-    return Refused(code, message, {field: [str(message)]} if field else None)

@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from ..acts import Act, Written
 from ..models.case import Case, StepRun
 from ..parties import Party
-from .base import ActForm, Step, Words, act, refuse
+from .act import ActForm, Words, act, refuse
+from .base import Step
 from .nodes import Closing
 from .opinion import PublicText
 

@@ -25,8 +25,9 @@ from ..doors import Kind
 from ..models.case import Case, StepRun
 from ..models.record import Record
 from ..parties import Member, directory
+from .act import ActSpec, Roles, Words, act, refuse
 from .answers import Following, _answer
-from .base import NOTHING, SHOWN, ActSpec, Roles, Words, act, refuse
+from .base import NOTHING, SHOWN
 from .consultation_forms import CloseForm, OpinionForm, ReturnedForm, SurveyForm, VisitForm
 from .consultation_rows import (
     LEAST_SHOWN,

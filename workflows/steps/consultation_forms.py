@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..parties import Member, directory
 from ..uploads import UploadField
-from .base import ActForm, Words
+from .act import ActForm, Words
 from .consultation_rows import SATISFACTION
 from .opinion import STANCES, TEXT_MOST, PublicText
 

@@ -14,7 +14,7 @@ from django_fsm import FSMField, transition
 
 from ..models.case import StepRun
 from ..models.record import Record
-from .base import Words
+from .act import Words
 
 LEAST_SHOWN = 5
 """Fewer answers than this are not published: they would tell who said what."""

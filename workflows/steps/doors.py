@@ -20,7 +20,8 @@ from ..models.door import DoorForm
 from ..models.record import Attachment, Trace
 from ..parties import Member, Party
 from ..uploads import UploadField
-from .base import ActForm, Step, act, refuse
+from .act import ActForm, act, refuse
+from .base import Step
 
 SAMPLE = 10
 """One of so many papers that are typed in is checked."""

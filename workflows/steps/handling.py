@@ -21,8 +21,9 @@ from ..acts import Act, Written
 from ..models.case import Case, StepRun
 from ..models.record import Record
 from ..parties import Party, seats_of
-from .base import ActForm, ActSpec, Words, act, deadline_of, refuse, term_body
+from .act import ActForm, ActSpec, Words, act, refuse
 from .opinion import PublicText
+from .run_terms import deadline_of, term_body
 from .task import Task
 
 YELLOW, RED = "yellow", "red"

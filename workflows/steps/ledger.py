@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from .. import clock
 from ..acts import Act, Written
 from ..models.case import Case, StepRun
-from .base import ActSpec, Roles, Words, act, choices_of, refuse
+from .act import ActSpec, Roles, Words, act, choices_of, refuse
 from .children import open_child
 from .ledger_book import Book
 from .ledger_kinds import (

@@ -10,7 +10,8 @@ from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.utils.translation import gettext_lazy as _
 
 from ..models.case import Case, StepRun
-from .base import NOTHING, SHOWN, ActSpec, Step, Words
+from .act import ActSpec, Words
+from .base import NOTHING, SHOWN, Step
 from .ledger_kinds import EntryKind, Kept, Move, Standing
 from .ledger_rows import LedgerEntry
 

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from .base import ActForm, Roles, Words
+from .act import ActForm, Roles, Words
 from .ledger_rows import LedgerEntry
 from .opinion import PublicText
 

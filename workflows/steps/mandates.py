@@ -17,8 +17,9 @@ from ..acts import Act, Written
 from ..models.case import StepRun
 from ..parties import directory
 from ..uploads import UploadField
+from .act import ActForm, Words, act, refuse
 from .ballot_rows import RollRow, RollWay
-from .base import ActForm, Step, Words, act, refuse
+from .base import Step
 
 MOST_MANDATES = 3
 """How many owners one proxy may stand for (D)."""

@@ -15,7 +15,8 @@ from ..models.download import TrailDownload
 from ..models.record import Record
 from ..parties import Party, directory
 from ..uploads import UploadField
-from .base import ActForm, ActSpec, Roles, Step, act, refuse, term_body
+from .act import ActForm, ActSpec, Roles, act, refuse
+from .base import Step
 from .doors import Doors
 from .opinion import (
     TEXT_MOST,
@@ -28,6 +29,7 @@ from .opinion import (
     write_opinion,
 )
 from .privacy import Privacy
+from .run_terms import term_body
 from .walls import Walls
 
 

@@ -21,7 +21,8 @@ from ..models.case import StepRun
 from ..models.record import Record
 from ..parties import Party
 from ..uploads import UploadField
-from .base import ActForm, ActSpec, Step, Words, act, counted_by_run, refuse
+from .act import ActForm, ActSpec, Words, act, refuse
+from .base import Step, counted_by_run
 from .opinion import PublicText
 
 EARLY = dt.timedelta(hours=1)

@@ -12,10 +12,10 @@ from viewflow.workflow.activation import Activation
 from viewflow.workflow.status import STATUS
 
 from .. import clock, records
-from ..acts import in_hand
+from ..holding import in_hand
 from ..models.case import Case, StepRun
 from ..parties import Party
-from .base import Words
+from .act import Words
 
 
 class _OneCase:

@@ -26,7 +26,8 @@ from ..models.record import Attachment, Record
 from ..parties import Party, directory
 from ..records import masking
 from ..statements import Question, slot
-from .base import ActForm, ActSpec, Step, Words, act, counted_by_run, refuse, require_clear
+from .act import ActForm, ActSpec, Words, act, refuse, require_clear
+from .base import Step, counted_by_run
 
 TEXT_MOST = 2000
 REASON_MOST = 1000

@@ -15,7 +15,8 @@ from ..acts import Act, Written
 from ..models.case import StepRun
 from ..parties import Party, directory
 from ..statements import Question, next_key, slot, together, updating
-from .base import NOTHING, ActSpec, Step, Words, act, refuse
+from .act import ActSpec, Words, act, refuse
+from .base import NOTHING, Step
 from .panel_forms import CorrectedSignatureForm, RecusalForm, SignatureForm
 from .panel_rows import Recusal, Seat, Signature
 from .panel_rules import (

@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from ..uploads import UploadField
-from .base import ActForm
+from .act import ActForm
 from .opinion import PublicText
 
 if TYPE_CHECKING:

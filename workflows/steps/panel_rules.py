@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .base import Words
+    from .act import Words
 
 FULL = 100
 """What the criteria of a sheet add up to, so that thresholds are points of a hundred."""

@@ -17,7 +17,8 @@ from ..acts import Act, Written
 from ..models.record import Disclosure
 from ..parties import directory
 from ..records import erasure, masking, words
-from .base import ActForm, Roles, Step, Words, act, refuse
+from .act import ActForm, Roles, Words, act, refuse
+from .base import Step
 from .opinion import Opinion, PublicText, Statement, wording
 from .publicity_rows import Objection
 

@@ -23,17 +23,8 @@ from ..models.record import Attachment
 from ..models.sheet import STANDS, hashes_of
 from ..parties import directory
 from ..pictures import examine
-from .base import (
-    NOTHING,
-    SHOWN,
-    ActSpec,
-    Roles,
-    Words,
-    act,
-    counted_by_run,
-    refuse,
-    term_body,
-)
+from .act import ActSpec, Roles, Words, act, refuse
+from .base import NOTHING, SHOWN, counted_by_run
 from .opinion import (
     Answering,
     Glance,
@@ -59,6 +50,7 @@ from .publicity_rows import (
     Posting,
     objections,
 )
+from .run_terms import term_body
 
 __all__ = ["Objection", "Posting", "Publicity"]
 

@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from ..uploads import UploadField
-from .base import ActForm, Words
+from .act import ActForm, Words
 from .opinion import LARGEST, TEXT_MOST, AnswerForm, Keys, PublicText
 from .publicity_rows import DECISIONS, GROUNDS
 

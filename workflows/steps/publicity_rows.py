@@ -13,7 +13,7 @@ from django_fsm import FSMField, transition
 
 from ..models.case import StepRun
 from ..models.record import Attachment
-from .base import Words
+from .act import Words
 from .opinion import Statement
 
 POSTING, STANDING = "posting", "standing"

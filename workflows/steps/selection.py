@@ -22,8 +22,10 @@ from ..doors import Kind
 from ..models.case import StepRun
 from ..models.record import Record
 from ..parties import directory
-from .base import NOTHING, ActForm, ActSpec, Roles, Step, Words, act, refuse, term_body
+from .act import ActForm, ActSpec, Roles, Words, act, refuse
+from .base import NOTHING, Step
 from .opinion import PublicText
+from .run_terms import term_body
 
 
 class Candidate(models.Model):

@@ -16,7 +16,8 @@ from ..models.case import Case, StepRun
 from ..models.record import Trace
 from ..parties import Party
 from ..uploads import UploadField
-from .base import NOTHING, ActForm, ActSpec, Step, Words, act, choices_of, refuse
+from .act import ActForm, ActSpec, Words, act, choices_of, refuse
+from .base import NOTHING, Step
 
 OTHER_THAN = "other_than"
 """Where a run keeps who may not do it; private."""

@@ -24,7 +24,8 @@ from ..models.sheet import STANDS, Sheet, of_case, unused
 from ..parties import Party, directory
 from ..pictures import alike, examine
 from ..uploads import UploadField
-from .base import ActForm, Step, Words, act, refuse
+from .act import ActForm, Words, act, refuse
+from .base import Step
 from .opinion import PublicText
 from .publicity import Publicity
 from .publicity_rows import STANDING, Posting

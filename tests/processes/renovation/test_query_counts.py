@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from processes.renovation.cast import paper, photo
 from processes.renovation.procedure import Renovation
 from tests import factories
-from workflows import acts, clock
+from workflows import acts, clock, holding
 from workflows.models import Case, Community, LedgerEntry, MeetingSession, StepRun
 from workflows.parties import Party
 from workflows.records import flush
@@ -59,7 +59,7 @@ def everywhere_at_once(town, community: Community | None = None) -> Case:
     office = town.cast.party("office")
     here = community or town.estate.community
     case = acts.open_case(Renovation, here, office, title="示范小区改造")
-    with acts._holding(case):
+    with holding.hold(case):
         for step in Renovation.steps():
             if not case.runs.filter(name=step.name).exists():
                 run = StepRun(process=case, flow_task=step, name=step.name)

@@ -23,7 +23,7 @@ from pydantic import Field, StringConstraints
 
 from ...acts import Refused
 from ...models.record import Record
-from ...steps.base import Words as WordsFor
+from ...steps.act import Words as WordsFor
 
 FORMAT = 1
 """Raised when the same rows come out otherwise."""

@@ -19,7 +19,7 @@ from ninja.security import HttpBearer
 from ... import clock
 from ...models.token import ApiToken
 from ...parties import Party, directory, own_roles
-from ...steps.base import Words
+from ...steps.act import Words
 from .answers import Limited, Told
 
 READ, READ_STAFF = "read", "read.staff"
