@@ -28,7 +28,7 @@ from tests.sandbox.ballot_procedures import Vote  # noqa: E402
 from tests.sandbox.directory import SandboxDirectory  # noqa: E402
 from tests.sandbox.opinion_procedures import OFFICE, Plans, household  # noqa: E402
 from tests.sandbox.panel_procedures import Kept, Review  # noqa: E402
-from workflows import acts, calendars, clock, records, sweep  # noqa: E402
+from workflows import acts, calendars, clock, holding, records, sweep  # noqa: E402
 from workflows.counting import RollUnit  # noqa: E402
 from workflows.models import Alias, Case, Community, Record, RollRow, Seat  # noqa: E402
 from workflows.parties import Party  # noqa: E402
@@ -256,11 +256,13 @@ def unrecorded(estate: Community) -> None:
         acts.perform(case.pk, step.name, "opinion.submitted", *said, key=f"k{number}")
 
     def bare() -> None:
-        acts.records, step.acts["opinion.submitted"] = nothing, untold
+        acts.records = holding.records = nothing
+        step.acts["opinion.submitted"] = untold
         try:
             submit(without)
         finally:
-            acts.records, step.acts["opinion.submitted"] = records, told
+            acts.records = holding.records = records
+            step.acts["opinion.submitted"] = told
 
     ways = {"with": lambda: submit(with_record), "without": bare}
     for told_by, name in CLOCKS:

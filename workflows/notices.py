@@ -29,7 +29,7 @@ from .steps.ballot_rows import CONFIRM, DRAFT, PRELIMINARY, VOTING
 from .steps.base import Step
 from .steps.consultation import Consultation
 from .steps.meeting import Meeting
-from .steps.opinion import OUTCOMES
+from .steps.opinion_rows import OUTCOMES
 from .steps.panel import Panel
 from .steps.publicity import Publicity
 from .steps.publicity_rows import POSTING

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from workflows import calendars
 from workflows.steps.act import Words
-from workflows.steps.opinion import PublicText
+from workflows.steps.opinion_forms import PublicText
 from workflows.steps.task import TaskForm
 from workflows.uploads import Upload, UploadField
 

@@ -16,7 +16,7 @@ from workflows.acts import Act, Written
 from workflows.models import Case, Record, StepRun
 from workflows.steps.act import ActSpec, Words, act, refuse
 from workflows.steps.answers import Following
-from workflows.steps.opinion import fingerprint
+from workflows.steps.opinion_rows import fingerprint
 from workflows.steps.task import Task
 
 from . import forms, rules

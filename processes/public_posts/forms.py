@@ -11,7 +11,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from workflows.steps.act import ActForm, Words
-from workflows.steps.opinion import PublicText
+from workflows.steps.opinion_forms import PublicText
 from workflows.steps.task import TaskForm
 from workflows.uploads import UploadField
 

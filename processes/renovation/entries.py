@@ -22,7 +22,7 @@ from workflows.steps.ledger_kinds import (
     Standing,
 )
 from workflows.steps.ledger_rows import LedgerEntry
-from workflows.steps.opinion import PublicText
+from workflows.steps.opinion_forms import PublicText
 from workflows.uploads import UploadField
 
 from . import rules

@@ -25,7 +25,9 @@ from workflows.parties import Member, Party
 from workflows.soundness import faults
 from workflows.steps.consultation import Consultation, HouseholdReturn, SurveyAnswer
 from workflows.steps.consultation_rows import satisfaction
-from workflows.steps.opinion import Opinion, Reply, feedback_book, of_party, says_something
+from workflows.steps.opinion import feedback_book, of_party
+from workflows.steps.opinion_forms import says_something
+from workflows.steps.opinion_rows import Opinion, Reply
 
 OPENED = dt.datetime(2026, 9, 14, 12, tzinfo=clock.SHANGHAI)
 HOMES = 4

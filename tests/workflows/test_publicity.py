@@ -22,7 +22,8 @@ from workflows import acts, calendars, clock, records, sweep
 from workflows.models import Attachment, Case, Community, Record
 from workflows.parties import Member, Party
 from workflows.soundness import faults
-from workflows.steps.opinion import Opinion, Reply, feedback_book
+from workflows.steps.opinion import feedback_book
+from workflows.steps.opinion_rows import Opinion, Reply
 from workflows.steps.publicity import Objection, Posting, Publicity
 from workflows.steps.publicity_rows import objections
 

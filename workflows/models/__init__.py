@@ -14,9 +14,10 @@ from .token import ApiToken, Submission
 # isort: split
 # The rows of each step; after the rows above, on which they stand.
 from ..steps.ballot import BallotPaper, BallotQuestion, ResultObjection, RollRow, RollWay
-from ..steps.consultation import HouseholdReturn, Opinion, Reply, SurveyAnswer
+from ..steps.consultation import HouseholdReturn, SurveyAnswer
 from ..steps.ledger import LedgerEntry, LedgerMove
 from ..steps.meeting import MeetingSession, SignIn, SignUp
+from ..steps.opinion_rows import Opinion, Reply
 from ..steps.panel import Recusal, Seat, Signature
 from ..steps.publicity import Objection, Posting
 from ..steps.selection import Candidate, Mark

@@ -27,7 +27,8 @@ from django_ratelimit.exceptions import Ratelimited
 from .. import printing
 from ..models.case import Case, StepRun
 from ..records import export
-from ..steps.opinion import OUTCOMES, Answering, Opinion, feedback_book
+from ..steps.opinion import Answering, feedback_book
+from ..steps.opinion_rows import OUTCOMES, Opinion
 from . import words
 from .open_data import CSV, Edition, of_case, published, stream
 from .views import context, find_case

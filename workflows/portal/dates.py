@@ -28,7 +28,7 @@ from ..records.export import printable
 from ..steps.base import Step
 from ..steps.meeting import MeetingSession
 from ..terms import parse
-from . import readers, words
+from . import mine, words
 from .open_data import Edition, of_case, of_place, of_procedure, published
 from .viewer import Viewer
 
@@ -172,14 +172,14 @@ def my_dates(request: HttpRequest) -> HttpResponse:
 
 def _own(request: HttpRequest, user: Any) -> HttpResponse:
     everywhere = directory().parties_everywhere(user, clock.now())
-    mine = readers.opened(user)
-    here = readers.concerning(user, everywhere)
+    opened = mine.opened(user)
+    here = mine.concerning(user, everywhere)
     runs, sessions = _dated(Case.objects.filter(here, finished__isnull=True))
 
     def concerns(run: StepRun) -> bool:
         step = run.flow_task
         case = run.process
-        held = Viewer(user, case, everywhere.get(case.community_id, ()), mine).roles
+        held = Viewer(user, case, everywhere.get(case.community_id, ()), opened).roles
         return isinstance(step, Step) and bool(held.intersection((*step.by, *step.participants)))
 
     content = calendar(

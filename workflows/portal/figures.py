@@ -37,7 +37,7 @@ from .. import procedure as procedures
 from ..models.case import Community, StepRun
 from ..steps.consultation import Consultation
 from ..steps.consultation_rows import LEAST_SHOWN, SurveyAnswer
-from ..steps.opinion import Opinion
+from ..steps.opinion_rows import Opinion
 from ..steps.publicity_rows import Objection
 
 CONTENT = ("very_satisfied", "satisfied")

@@ -28,7 +28,7 @@ from ..parties import Party
 from ..steps import doors as issuing
 from ..steps.base import Step
 from ..uploads import UploadField
-from .desk import _tell
+from .desk import tell
 from .doors import blank
 from .notices import capacity
 from .viewer import Viewer
@@ -100,7 +100,7 @@ def type_in(request: HttpRequest, number: str, run_id: int, act: str) -> HttpRes
             if refused.message is doors.TWICE:
                 wrong, form = str(refused), None
             else:
-                _tell(form, refused)
+                tell(form, refused)
     page = context(
         request,
         "inbox",
@@ -213,7 +213,7 @@ def check(request: HttpRequest, number: str, run_id: int, act: str) -> HttpRespo
                 run.process, acts.CASE, "form.checked", capacity(request, run, run.step.by), payload
             )
         except acts.Refused as refused:
-            _tell(form, refused)
+            tell(form, refused)
         else:
             n = done.record.body["differing"]
             if n:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from typing import Any
 
-from django.db.models import Count, F, Prefetch, Q, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from viewflow.workflow.status import STATUS
@@ -18,16 +18,17 @@ from viewflow.workflow.status import STATUS
 from .. import clock, records
 from .. import procedure as procedures
 from ..models.case import Case, Community, StepRun
-from ..models.record import Attachment, Record, Trace
-from ..parties import Party, directory, role_title
+from ..models.record import Attachment, Record
+from ..parties import role_title
 from ..steps.base import Step, look_at
 from ..steps.matters import CaseActs
-from ..steps.opinion import Opinion, late_book
+from ..steps.opinion import late_book
+from ..steps.opinion_rows import Opinion
 from ..steps.privacy import ERASERS, ERASES_IN
 from ..steps.run_terms import settled
 from ..steps.walls import walls
 from . import chart, places, words
-from .viewer import Offer, Viewer
+from .viewer import Viewer
 
 CORRECTING = ("record.corrected", "words.masked")
 RECORDS_SHOWN = 12
@@ -35,10 +36,6 @@ LATEST = 60
 """Among so many of the newest decisions those of the main page are found."""
 RECENT = 24
 """How many records of a case its page lists at once."""
-CARDS = 24
-"""The most open cases that 我的事项 shows as cards, the newest."""
-LISTED = 2000
-"""The most open steps that an inbox looks through, those with the soonest ends."""
 
 
 def _open_runs() -> Prefetch:
@@ -119,8 +116,8 @@ def home() -> dict[str, Any]:
     today = clock.today()
     return {
         "open": [card(case) for case in open_cases],
-        "coming": [_run_row(run, today) for run in coming],
-        "decided": [_run_row(run, today) for run in _decided(unfeatured)],
+        "coming": [run_row(run, today) for run in coming],
+        "decided": [run_row(run, today) for run in _decided(unfeatured)],
         "counts": Case.objects.filter(parent__isnull=True, unlisted=False).aggregate(
             open=Count("procedure", filter=Q(finished__isnull=True)),  # which the index has
             closed=Count("procedure", filter=Q(finished__isnull=False)),
@@ -143,7 +140,8 @@ def _decided(unfeatured: Collection[str]) -> list[StepRun]:
     return list(newest.values())[:6]
 
 
-def _run_row(run: StepRun, today: dt.date) -> dict[str, Any]:
+def run_row(run: StepRun, today: dt.date) -> dict[str, Any]:
+    """A run as a line of a list, with its case."""
     case = run.process
     return {
         "title": run.flow_task.task_title,
@@ -230,13 +228,13 @@ def case_page(case: Case, viewer: Viewer) -> dict[str, Any]:
             "anchor": f"run-{run.pk}",
             "title": step.title,
             "round": run.round,
-            "state": _run_state(case, run),
+            "state": run_state(case, run),
             "state_label": None,
             "url": f"/cases/{case.number}/steps/{run.pk}/",
             "starts": run.started,
             "ends": run.finished,
             "outcome": (words.outcome_title(case, run.name, run.outcome) if run.outcome else ""),
-            "documents": [_document(file) for file in files_by_run.get(run.pk, [])],
+            "documents": [document(file) for file in files_by_run.get(run.pk, [])],
             "term": _term_line(run),
             "records": [record_row(case, record) for record in shown],
             "record_count": count,
@@ -328,7 +326,8 @@ def _params(case: Case) -> list[tuple[Any, Any]]:
     return found
 
 
-def _run_state(case: Case, run: StepRun) -> str:
+def run_state(case: Case, run: StepRun) -> str:
+    """State code of a run."""
     if run.finished:
         return "done" if run.status == STATUS.DONE else "stopped"
     if case.suspended_at:
@@ -359,7 +358,8 @@ def _public_files(case: Case) -> dict[int | None, list[Attachment]]:
     return found
 
 
-def _document(file: Attachment) -> dict[str, Any]:
+def document(file: Attachment) -> dict[str, Any]:
+    """A public file as a line of a list."""
     return {
         "title": words.file_title(file.label),
         "url": file.get_absolute_url(),
@@ -401,7 +401,7 @@ def record_page(case: Case, record: Record) -> dict[str, Any]:
         "published": record.published,
         "withdrawn": record.withdrawn,
         "sound": sound and linked,
-        "files": [_document(file) for file in record.files.filter(public=True)],
+        "files": [document(file) for file in record.files.filter(public=True)],
         "corrections": [record_row(case, row) for row in later],
     }
 
@@ -448,147 +448,6 @@ def papers(case: Case) -> list[dict[str, Any]]:
         }
         for record in done
     ]
-
-
-def my_acts(user: Any) -> QuerySet[Trace]:
-    """Everything an account has done, newest first."""
-    return (
-        Trace.objects.filter(user=user)
-        .select_related("record__case__community", "record__run")
-        .order_by("-record_id")
-    )
-
-
-def my_communities(user: Any) -> list[Case]:
-    """Open cases where the account lives or serves, and those that it opened; for 我的事项."""
-    places = directory().parties_everywhere(user, clock.now())
-    concerns = concerning(user, places)
-    here = cases().filter(concerns, finished__isnull=True, parent__isnull=True)
-    return list(here[:CARDS])
-
-
-def concerning(user: Any, parties: Mapping[int, Sequence[Party]]) -> Q:
-    """Of open cases: held where the account belongs, or opened by it; one query. What everybody
-    may do somewhere makes nobody belong there."""
-    belongs = _belongs(parties)
-    # Keys and no query within the query, of which the planner could not tell how few they are.
-    own = _openings(user).filter(record__case__finished=None)
-    return Q(community__in=belongs) | Q(pk__in=list(own.values_list("record__case", flat=True)))
-
-
-def _belongs(parties: Mapping[int, Sequence[Party]]) -> list[int]:
-    """Where the account has a capacity that not everybody has."""
-    return [pk for pk, held in parties.items() if any(not party.everyone for party in held)]
-
-
-def _openings(user: Any) -> QuerySet[Trace]:
-    return Trace.objects.filter(user=user, record__seq=0, record__act="case.opened")
-
-
-def opened(user: Any) -> set[tuple[int, str]]:
-    """The cases that an account opened, each with the role in which it did."""
-    return set(_openings(user).values_list("record__case_id", "record__role"))
-
-
-def inbox(user: Any, parties: Mapping[int, Sequence[Party]] | None = None) -> list[dict[str, Any]]:
-    """What waits for the account, overdue first, then by term; in these capacities, by community,
-    where not all are meant."""
-    today = clock.today()
-    if parties is None:
-        parties = directory().parties_everywhere(user, clock.now())
-    runs = (
-        StepRun.objects.filter(
-            status=STATUS.STARTED,
-            finished__isnull=True,
-            process__in=Case.objects.filter(
-                concerning(user, parties), finished__isnull=True
-            ).order_by(),
-        )
-        .select_related("process__community")
-        .order_by(F("ends_at").asc(nulls_last=True), "pk")[:LISTED]
-    )
-    mine = opened(user)
-    theirs = [run for run in runs if _concerns(run, parties.get(run.process.community_id, ()))]
-    look_at(theirs)
-    rows = []
-    for run in theirs:
-        case = run.process
-        viewer = Viewer(user, case, parties.get(case.community_id, ()), mine)
-        offers = [
-            offer
-            for offer in viewer.buttons(run, run.step)
-            if not offer.paper and not offer.spec.optional and not _for_others(offer)
-        ]
-        suspended = case.suspended_at is not None
-        waiting = [] if suspended else run.step.waiting(run, viewer.roles)
-        if not offers and not waiting:
-            continue
-        due = run.step.next_due(run) if waiting else None
-        ends = min((day for day in (run.ends_on, due) if day), default=None)
-        left = (ends - today).days if ends else None
-        late = run.overdue_at is not None or (left is not None and left < 0)
-        rows.append(
-            {
-                **_run_row(run, today),
-                "url": (
-                    offers[0].url
-                    if len(offers) == 1 and not waiting
-                    else f"/cases/{case.number}/steps/{run.pk}/"
-                ),
-                "state": "suspended" if suspended else "overdue" if late else "open",
-                "state_label": None,
-                "ends": ends,
-                "days_left": left,
-                "note": str(_("、")).join([str(w) for w in (*waiting, *(o.title for o in offers))]),
-            }
-        )
-    rows += _late_rows(user, parties, mine)
-    order = {"overdue": 0, "open": 1, "suspended": 2}
-    rows.sort(key=lambda row: (order.get(row["state"], 3), row["ends"] or dt.date.max))
-    return rows
-
-
-def _concerns(run: StepRun, parties: Sequence[Party]) -> bool:
-    """Whether the parties have any part in a run."""
-    return isinstance(run.flow_task, Step) and any(p.role in run.step.roles for p in parties)
-
-
-def _for_others(offer: Offer) -> bool:
-    """Whether those who handle a step may do an act of its participants only in their stead."""
-    handlers = all(party.role in offer.step.by for party in offer.parties)
-    return offer.spec.by == "participants" and handlers
-
-
-def _late_rows(
-    user: Any, parties: Mapping[int, Sequence[Party]], mine: set[tuple[int, str]]
-) -> list[dict[str, Any]]:
-    """Cases with late opinions that the account answers; also closed ones."""
-    counts = dict(
-        Opinion.objects.filter(run=None, life="submitted", case__community__in=_belongs(parties))
-        .order_by()
-        .values_list("case")
-        .annotate(n=Count("pk"))
-    )
-    rows = []
-    for case in Case.objects.filter(pk__in=counts).select_related("community"):
-        viewer = Viewer(user, case, parties[case.community_id], mine)
-        if viewer.roles.intersection(CaseActs.answering(case)):
-            rows.append(
-                {
-                    "title": _("期外意见"),
-                    "url": f"{case.get_absolute_url()}#late",
-                    "case_title": case.title,
-                    "case_number": case.number,
-                    "estate": case.community.name,
-                    "ends": None,
-                    "days_left": None,
-                    "provisional": False,
-                    "state": "open",
-                    "state_label": None,
-                    "note": _("%(n)s条意见待答复") % {"n": counts[case.pk]},
-                }
-            )
-    return rows
 
 
 def catalogue() -> list[dict[str, Any]]:

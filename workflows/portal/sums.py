@@ -25,7 +25,7 @@ from .. import clock, doubt
 from ..forever import repeat
 from ..models.case import Community, StepRun
 from ..models.figure import MonthSum, Recount, SumsHead
-from ..steps.opinion import Reply
+from ..steps.opinion_rows import Reply
 from .figures import MEASURES, Scope, Source
 
 log = logging.getLogger("sanwen.sums")

@@ -23,7 +23,7 @@ from ..steps.base import Step
 from ..steps.consultation_forms import VISITS
 from ..steps.consultation_rows import SATISFACTION
 from ..steps.mandates import AUTHORITY
-from ..steps.opinion import OUTCOMES, STANCES
+from ..steps.opinion_rows import OUTCOMES, STANCES
 from ..steps.privacy import KEPT_LONG_ENOUGH, KINDS, REASONS
 from ..steps.publicity_rows import DECISIONS, GROUNDS
 from ..steps.selection import PHASES as SELECTION_PHASES

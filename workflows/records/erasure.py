@@ -26,7 +26,7 @@ from django.dispatch import Signal
 from ..models.case import Case, StepRun
 from ..models.record import Alias, Attachment, Disclosure, Record, Refusal, Trace
 from ..parties import own_roles
-from ..steps.opinion import Reply, Statement
+from ..steps.opinion_rows import Reply, Statement
 from . import masking, words
 
 erasing = Signal()

@@ -11,7 +11,7 @@ from ..models.record import Record
 from .act import Words
 from .ballot_rows import ResultObjection
 from .base import Step
-from .opinion import Opinion
+from .opinion_rows import Opinion
 from .publicity_rows import Objection
 
 

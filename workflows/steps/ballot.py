@@ -13,19 +13,19 @@ from typing import Any, ClassVar
 
 import rfc8785
 from django.db.models import Count, Q, Sum
-from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 
-from .. import clock, counting, terms
+from .. import counting, terms
 from ..acts import Act, Refused, Written
 from ..doors import Kind
 from ..models.case import StepRun
 from ..parties import Member, directory
 from ..statements import Question, slot, together, updating
 from .act import ActSpec, Words, act, refuse
+from .ballot_call import ROLL_FAULTS, Called
 from .ballot_count import OUTCOMES, count, tally_card, totals
-from .ballot_forms import CallForm, PaperWithdrawalForm, ReasonForm, StrikeForm, VoteForm
+from .ballot_forms import PaperWithdrawalForm, StrikeForm, VoteForm
 from .ballot_result import Counted
 from .ballot_rows import (
     CONFIRM,
@@ -40,6 +40,7 @@ from .ballot_rows import (
     ResultObjection,
     RollRow,
     RollWay,
+    require_phase,
 )
 from .base import NOTHING, SHOWN
 from .mandates import STATED, Mandates
@@ -75,14 +76,8 @@ _IN = Question(
 )
 """How many votes count so far: one a head at most."""
 
-ROLL_FAULTS: dict[str, Words] = {
-    "twice": _("重复登记"),
-    "no_area": _("没有面积"),
-    "no_owner": _("没有产权人"),
-}
 
-
-class Ballot(Mandates, Counted):
+class Ballot(Mandates, Called, Counted):
     """A vote of an electorate: notice → voting → preliminary result → confirmation.
 
     `matter`: ``ordinary`` or ``special`` where the procedure fixes it; else the organiser classes
@@ -134,15 +129,6 @@ class Ballot(Mandates, Counted):
             yield f"no rule of law {self.rule!r} for {self.electorate}"
 
     # --- phases
-    def begin(self, run: StepRun, now: dt.datetime) -> None:
-        """A ballot begins as a draft; its terms begin with its phases."""
-        run.phase = DRAFT
-        super().begin(run, now)
-
-    def term_in(self, case: Any, at: dt.datetime | None = None) -> terms.AnyTerm | None:
-        """The voting term, for `_open_voting` alone; the draft has none."""
-        return None
-
     def offered(self, spec: ActSpec, run: StepRun) -> bool:
         """Each act in its phase."""
         wanted = {
@@ -161,93 +147,11 @@ class Ballot(Mandates, Counted):
         }.get(spec.name)
         return wanted is None or run.phase in wanted
 
-    @act("ballot.called", title=_("发布表决公告"), by="by", form=CallForm)
-    def call(self, doing: Act) -> Written:
-        """Post the questions; nothing else may be voted on."""
-        run, data = doing.open_run, doing.data
-        self._in_phase(run, DRAFT)
-        self._roll(run)  # must be fit to vote with
-        rule = self.rule or f"owners_{data['matter']}"
-        BallotQuestion.objects.bulk_create(
-            BallotQuestion(run=run, number=number, text=text, rule=rule)
-            for number, text in enumerate(data["questions"], start=1)
-        )
-        opens_at = dt.datetime.combine(data["opens_on"], dt.time(), clock.SHANGHAI)
-        run.phase = NOTICED
-        run.term = self.notice.code
-        run.starts_on = timezone.localtime(doing.at).date()
-        run.ends_on = data["opens_on"] - dt.timedelta(days=1)
-        run.ends_at = run.scheduled = opens_at
-        run.term_rule = "notice"
-        run.provisional = False
-        run.overdue_at = None
-        run.data = {
-            "matter": data.get("matter", ""),
-            "item": data.get("item", ""),
-            "reason": data["reason"],
-            "opens_on": data["opens_on"].isoformat(),
-        }
-        run.save()
-        return Written({"questions": data["questions"], **run.data})
-
-    def _roll(self, run: StepRun) -> list[counting.RollEntry]:
-        """The roll as it would now be frozen; refuses an empty or a faulty one."""
-        units = directory().roll(self.electorate, run.process.community)
-        if not units:
-            raise refuse(_("名册是空的，请先导入名册。"), code="unmet")
-        try:
-            return counting.freeze_roll(self.electorate, units)
-        except counting.CountingError as error:
-            raise refuse(
-                _("名册不完整，不能表决：请核对各户的面积和产权人。"), code="unmet"
-            ) from error
-
-    def roll_faults(self, run: StepRun) -> list[tuple[counting.RollUnit, str]]:
-        """The units with which the roll cannot be frozen, with why (`ROLL_FAULTS`)."""
-        units = directory().roll(self.electorate, run.process.community)
-        return counting.roll_faults(self.electorate, units)
-
-    @act("ballot.recalled", title=_("撤回表决公告"), by="by", form=ReasonForm, optional=True)
-    def recall(self, doing: Act) -> Written:
-        """Take the call back before voting opens; a new call has its full notice."""
-        run = doing.open_run
-        self._in_phase(run, NOTICED)
-        BallotQuestion.objects.filter(run=run).delete()
-        run.phase = DRAFT
-        run.data = {}
-        run.term = ""
-        run.starts_on = run.ends_on = run.ends_at = run.scheduled = None
-        run.save()
-        return Written({"reason": doing.data["reason"]})
-
-    @act("ballot.opened", title=_("开始投票"), by="by")
-    def open(self, doing: Act) -> Written:
-        """Open the vote that the clock could not open for its roll, once that is in order."""
-        run = doing.open_run
-        self._in_phase(run, NOTICED)
-        if not run.term_over(doing.at):
-            raise refuse(_("公告期未满，不能开始投票。"), code="early")
-        self._open_voting(run, doing.at)
-        run.save()
-        return Written({"phase": run.phase, **self.phase_body(run)})
-
-    def shift_term(self, run: StepRun, suspended: dt.datetime, resumed: dt.datetime) -> None:
-        """A notice that stood still hangs for as many days more: voting opens that much later."""
-        if run.phase != NOTICED:
-            super().shift_term(run, suspended, resumed)
-            return
-        assert run.ends_on is not None
-        first, last = (timezone.localtime(moment).date() for moment in (suspended, resumed))
-        run.ends_on += (last - first) + terms.ONE_DAY
-        opens_on = run.ends_on + terms.ONE_DAY
-        run.ends_at = run.scheduled = dt.datetime.combine(opens_on, dt.time(), clock.SHANGHAI)
-        run.data = {**run.data, "opens_on": opens_on.isoformat()}
-
     def term_ended(self, run: StepRun, now: dt.datetime) -> str | None:
         """Opens the vote, closes it, or closes the objections; never confirms by itself."""
         if run.phase == NOTICED:
             try:
-                self._open_voting(run, now)
+                self.open_voting(run, now)
             except Refused:  # the roll: it is now overdue, and who handles it opens it
                 return None
         elif run.phase == VOTING:
@@ -270,33 +174,6 @@ class Ballot(Mandates, Counted):
             body["tallies"] = [question.tally for question in run.questions.all()]
         return body
 
-    def _open_voting(self, run: StepRun, now: dt.datetime) -> None:
-        rows = []
-        entries = self._roll(run)
-        for entry in entries:
-            rows.append(
-                RollRow(
-                    run=run,
-                    key=entry.key,
-                    area=entry.area,
-                    heads=entry.heads,
-                    units=list(entry.units),
-                    label=entry.label,
-                    public_label=entry.public_label,
-                )
-            )
-        RollRow.objects.bulk_create(rows)
-        by_key = {row.key: row for row in RollRow.objects.filter(run=run)}
-        RollWay.objects.bulk_create(
-            RollWay(run=run, row=by_key[entry.key], party_key=way)
-            for entry in entries
-            for way in entry.may_vote_via
-        )
-        run.phase = VOTING
-        voting = super().term_in(run.process)
-        assert voting is not None
-        self.start_term(run, voting, now)
-
     def _close_voting(self, run: StepRun, now: dt.datetime) -> None:
         count(run, now)
         run.phase = PRELIMINARY
@@ -307,7 +184,7 @@ class Ballot(Mandates, Counted):
     def cast(self, doing: Act) -> Written:
         """Vote. What was chosen is in no record in clear; the voter's receipt can prove it."""
         run, party = doing.open_run, doing.party
-        self._in_phase(run, VOTING)
+        require_phase(run, VOTING)
         if run.term_over(doing.at) and not doing.entered_late:  # urns are counted with the rest
             raise refuse(_("投票已经截止，不能再投票。"), code="late")
         way = doing.form.way
@@ -390,7 +267,7 @@ class Ballot(Mandates, Counted):
         return BallotPaper.objects.filter(run=run, standing=True, row__in=rows).exists()
 
     def _may_mandate(self, doing: Act) -> None:
-        self._in_phase(doing.open_run, VOTING)
+        require_phase(doing.open_run, VOTING)
         if doing.open_run.term_over(doing.at) and not doing.entered_late:
             raise refuse(_("投票已经截止，不能再委托。"), code="late")
 
@@ -404,7 +281,7 @@ class Ballot(Mandates, Counted):
     def withdraw(self, doing: Act) -> Written:
         """A paper vote withdrawn in writing by its owner; the head may vote again."""
         run = doing.open_run
-        self._in_phase(run, VOTING)
+        require_phase(run, VOTING)
         paper = self._standing(doing.data["row"])
         if paper is None or paper.channel != "paper":
             raise refuse(_("这一户没有登记纸质票。"), field="row")
@@ -416,7 +293,7 @@ class Ballot(Mandates, Counted):
     def strike(self, doing: Act) -> Written:
         """Strike an invalid vote, with the reason, and count again."""
         run = doing.open_run
-        self._in_phase(run, PRELIMINARY, CONFIRM)
+        require_phase(run, PRELIMINARY, CONFIRM)
         paper = self._standing(doing.data["row"])
         if paper is None:
             raise refuse(_("这一户没有计入的票。"), field="row")
@@ -439,7 +316,7 @@ class Ballot(Mandates, Counted):
         if run.phase == DRAFT:
             return [_("尚未发布表决公告")]
         if run.phase == NOTICED and run.overdue_at:
-            return self._roll_lacks(run)
+            return self.roll_lacks(run)
         if run.phase == NOTICED:
             return [_("公告期满后开始投票")]
         if run.phase == VOTING:
@@ -449,20 +326,6 @@ class Ballot(Mandates, Counted):
             missing.append(_("还有%(count)s件计票异议未核查") % {"count": waiting})
         missing.append(_("结果尚未确认"))
         return missing
-
-    def _roll_lacks(self, run: StepRun) -> list[Words]:
-        """What keeps the vote from being opened, in numbers: rooms are for those who handle it."""
-        if not directory().roll(self.electorate, run.process.community):
-            return [_("名册是空的，导入名册后才能开始投票")]
-        codes = [code for _unit, code in self.roll_faults(run)]
-        if not codes:
-            return [_("名册已经可用，可以开始投票")]
-        return [
-            _("名册有误：%(n)s户%(fault)s，更正名册后才能开始投票")
-            % {"n": codes.count(code), "fault": words}
-            for code, words in ROLL_FAULTS.items()
-            if code in codes
-        ]
 
     def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:
         """Objections to the count; a vote that could not be opened."""

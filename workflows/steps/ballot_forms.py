@@ -15,7 +15,7 @@ from ..uploads import UploadField
 from .act import ActForm, Words
 from .ballot_rows import CHOICES, MATTERS, BallotQuestion, RollRow, RollWay
 from .mandates import RowForm
-from .opinion import AnswerForm, Keys, PublicText
+from .opinion_forms import AnswerForm, Keys, PublicText
 from .publicity_rows import DECISIONS
 
 if TYPE_CHECKING:

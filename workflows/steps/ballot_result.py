@@ -14,9 +14,11 @@ from ..models.case import StepRun
 from .act import ActSpec, act, refuse
 from .ballot_count import tally_card
 from .ballot_forms import ReasonForm, ResultDecisionForm, ResultObjectionForm
-from .ballot_rows import CONFIRM, PHASES, PRELIMINARY, ResultObjection
+from .ballot_rows import CONFIRM, PRELIMINARY, ResultObjection, require_phase
 from .base import Step, counted_by_run
-from .opinion import Reply, fingerprint, keys_in, reply_body
+from .opinion import reply_body
+from .opinion_forms import keys_in
+from .opinion_rows import Reply, fingerprint
 from .run_terms import term_body
 
 
@@ -24,15 +26,6 @@ class Counted(Step):
     """A step whose count stands open to objections before it is confirmed; `ballot.Ballot`."""
 
     confirm_within: terms.AnyTerm
-
-    def _in_phase(self, run: StepRun, *phases: str) -> None:
-        if run.phase not in phases:
-            early = list(PHASES).index(run.phase) < list(PHASES).index(phases[0])
-            raise refuse(
-                _("表决正处于“%(phase)s”阶段，现在不能办理这一操作。")
-                % {"phase": PHASES[run.phase]},
-                code="early" if early else "late",
-            )
 
     @act(
         "result.objected",
@@ -44,7 +37,7 @@ class Counted(Step):
     def object_to_result(self, doing: Act) -> Written:
         """Object to the preliminary count."""
         run, text = doing.open_run, doing.data["text"]
-        self._in_phase(run, PRELIMINARY)
+        require_phase(run, PRELIMINARY)
         mark = fingerprint(doing.case, text)
         mine = ResultObjection.objects.filter(run=run, party_key=doing.party.key)
         if mine.filter(fingerprint=mark).exists():
@@ -70,7 +63,7 @@ class Counted(Step):
     def decide_objection(self, doing: Act) -> Written:
         """Decide objections to the count; an invalid vote is struck by its own act."""
         run, keys, decision = doing.open_run, doing.data["objections"], doing.data["decision"]
-        self._in_phase(run, PRELIMINARY, CONFIRM)
+        require_phase(run, PRELIMINARY, CONFIRM)
         rows = list(
             ResultObjection.objects.filter(run=run, pk__in=keys, life="raised").select_related(
                 "record"
@@ -104,7 +97,7 @@ class Counted(Step):
     def confirm(self, doing: Act) -> Written:
         """Confirm the count; the first question decides where the case goes."""
         run = doing.open_run
-        self._in_phase(run, CONFIRM)
+        require_phase(run, CONFIRM)
         if self.undecided(run).exists():
             raise refuse(_("还有计票异议没有核查，不能确认结果。"), code="unmet")
         questions = list(run.questions.all())

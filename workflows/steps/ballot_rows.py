@@ -11,8 +11,8 @@ from django_fsm import FSMField, transition
 
 from ..models.case import StepRun
 from ..models.record import Record
-from .act import Words
-from .opinion import Statement
+from .act import Words, refuse
+from .opinion_rows import Statement
 
 DRAFT, NOTICED, VOTING, PRELIMINARY, CONFIRM = (
     "draft",
@@ -154,3 +154,13 @@ class ResultObjection(Statement):
     @transition(field=life, source="raised", target="dismissed")
     def dismiss(self) -> None:
         """It is not."""
+
+
+def require_phase(run: StepRun, *phases: str) -> None:
+    """Refuse what is for other phases of a ballot."""
+    if run.phase not in phases:
+        early = list(PHASES).index(run.phase) < list(PHASES).index(phases[0])
+        raise refuse(
+            _("表决正处于“%(phase)s”阶段，现在不能办理这一操作。") % {"phase": PHASES[run.phase]},
+            code="early" if early else "late",
+        )

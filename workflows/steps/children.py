@@ -17,7 +17,7 @@ from ..parties import Party
 from .act import ActForm, Words, act, refuse
 from .base import Step
 from .nodes import Closing
-from .opinion import PublicText
+from .opinion_forms import PublicText
 
 
 @dataclass(frozen=True, slots=True)

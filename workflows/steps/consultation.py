@@ -37,17 +37,10 @@ from .consultation_rows import (
     counted,
     satisfaction,
 )
-from .opinion import (
-    STANCES,
-    Answering,
-    Glance,
-    Opinion,
-    Reply,
-    feedback_book,
-    write_opinion,
-)
+from .opinion import Answering, Glance, feedback_book, write_opinion
+from .opinion_rows import STANCES, Opinion
 
-__all__ = ["Consultation", "HouseholdReturn", "MenuItem", "Opinion", "Reply", "SurveyAnswer"]
+__all__ = ["Consultation", "HouseholdReturn", "MenuItem", "SurveyAnswer"]
 
 CLOSED = "closed"
 """The phase of a run that the office has closed before or after its term."""

@@ -13,7 +13,8 @@ from ..parties import Member, directory
 from ..uploads import UploadField
 from .act import ActForm, Words
 from .consultation_rows import SATISFACTION
-from .opinion import STANCES, TEXT_MOST, PublicText
+from .opinion_forms import TEXT_MOST, PublicText
+from .opinion_rows import STANCES
 
 if TYPE_CHECKING:
     from .consultation import Consultation

@@ -22,7 +22,7 @@ from ..models.case import Case, StepRun
 from ..models.record import Record
 from ..parties import Party, seats_of
 from .act import ActForm, ActSpec, Words, act, refuse
-from .opinion import PublicText
+from .opinion_forms import PublicText
 from .run_terms import deadline_of, term_body
 from .task import Task
 

@@ -29,7 +29,7 @@ from .ledger_kinds import (
 )
 from .ledger_rows import LedgerEntry, LedgerMove
 from .nodes import Closing
-from .opinion import fingerprint
+from .opinion_rows import fingerprint
 
 __all__ = ["Ledger", "LedgerEntry", "LedgerMove"]
 

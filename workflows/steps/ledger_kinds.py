@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .act import ActForm, Roles, Words
 from .ledger_rows import LedgerEntry
-from .opinion import PublicText
+from .opinion_forms import PublicText
 
 
 @dataclass(slots=True)

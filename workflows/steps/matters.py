@@ -18,16 +18,9 @@ from ..uploads import UploadField
 from .act import ActForm, ActSpec, Roles, act, refuse
 from .base import Step
 from .doors import Doors
-from .opinion import (
-    TEXT_MOST,
-    Answering,
-    Opinion,
-    PublicText,
-    ReplyForm,
-    keys_in,
-    says_something,
-    write_opinion,
-)
+from .opinion import Answering, write_opinion
+from .opinion_forms import TEXT_MOST, PublicText, ReplyForm, keys_in, says_something
+from .opinion_rows import Opinion
 from .privacy import Privacy
 from .run_terms import term_body
 from .walls import Walls

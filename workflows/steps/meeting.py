@@ -23,7 +23,7 @@ from ..parties import Party
 from ..uploads import UploadField
 from .act import ActForm, ActSpec, Words, act, refuse
 from .base import Step, counted_by_run
-from .opinion import PublicText
+from .opinion_forms import PublicText
 
 EARLY = dt.timedelta(hours=1)
 """How long before a session begins one may sign in at its door."""

@@ -16,20 +16,16 @@ from ..models.case import StepRun
 from ..parties import Party, directory
 from ..statements import Question, next_key, slot, together, updating
 from .act import ActSpec, Words, act, refuse
-from .base import NOTHING, Step
+from .base import NOTHING
+from .panel_decision import SEATS, Deciding
 from .panel_forms import CorrectedSignatureForm, RecusalForm, SignatureForm
 from .panel_rows import Recusal, Seat, Signature
 from .panel_rules import (
     FULL,
     Criterion,
-    Said,
     Score,
     SeatSpec,
-    Verdict,
-    in_record,
-    judged,
     needed,
-    quorate,
     shown,
 )
 
@@ -38,13 +34,6 @@ __all__ = ["Criterion", "Panel", "Recusal", "Score", "Seat", "SeatSpec", "Signat
 DECISIONS: dict[str, Words] = {"approve": _("同意"), "return": _("退回补正"), "reject": _("不同意")}
 PASSING: dict[str, Words] = {"approve": _("合格"), "return": _("不合格，需要整改")}
 
-_SEATS = Question(
-    lambda: (
-        Seat.objects.filter(run=slot("run", Seat, "run"))
-        .select_related("signature__record")
-        .order_by("pk")
-    )
-)
 _STOOD_BACK = Question(
     lambda: (
         Recusal.objects.filter(seat__run=slot("run", Seat, "run"))
@@ -54,7 +43,7 @@ _STOOD_BACK = Question(
 )
 
 
-class Panel(Step):
+class Panel(Deciding):
     """Seats of several parties review one thing; each signs once, with a reason and points.
 
     `attend` is the share of seats that must sign; seats that stand back do not count. Without it
@@ -184,130 +173,24 @@ class Panel(Step):
         seat.recuse()
         seat.party_key, seat.user_id, seat.signature = None, None, None
         doing.case.unwritten.append(updating(seat))
-        return Written(body, fact=recusal, outcome=self._outcome(sitting.seats, doing))
+        return Written(body, fact=recusal, outcome=self.outcome_of(sitting.seats, doing))
 
     @act("panel.closed", title=_("汇总结论"), by="by")
     def close(self, doing: Act) -> Written:
         """Count the signatures, when enough are there."""
-        seats = self._rows(doing.open_run)
+        seats = self.rows(doing.open_run)
         over = doing.open_run.term_over(doing.at)
-        if not self._quorate(seats) or not (over or self._required_signed(seats)):
-            missing = self._missing(seats)
+        if not self.enough(seats, over=over):
+            missing = self.missing(seats)
             raise refuse(missing[0] if missing else _("签字席位不足。"), code="unmet")
-        verdict = self._verdict(seats)
+        verdict = self.verdict(seats)
         return Written({"decisions": verdict.decisions}, outcome=verdict.outcome)
 
-    # --- deciding
-    def settle(self, run: StepRun, now: dt.datetime) -> str | None:
-        """Decided once every seat has signed, or enough of them when the term has run out."""
-        return self._decided(self._rows(run), over=run.term_over(now))
-
-    def _outcome(self, seats: Sequence[Seat], doing: Act) -> str | None:
-        """What it has come to with the act at hand, by the seats as it leaves them."""
-        return self._decided(seats, over=doing.open_run.term_over(doing.at))
-
-    def _decided(self, seats: Sequence[Seat], *, over: bool) -> str | None:
-        everyone = all(seat.life != "invited" for seat in seats)
-        if self._quorate(seats) and (everyone or over):
-            return self._verdict(seats).outcome
-        return None
-
-    def grounds(self, run: StepRun) -> list[str]:
-        """The reasons of the seats that did not approve, and what failed."""
-        titles = {line.code: line.title for line in self.sheet}
-        lines: list[str] = []
-        for seat in self._rows(run):
-            said = seat.signature
-            if said is None or said.decision == "approve":
-                continue
-            who = self.specs[seat.code].title
-            lines.append(str(_("%(name)s：%(value)s") % {"name": who, "value": said.reason}))
-            lines += [
-                str(_("%(name)s：%(value)s") % {"name": titles.get(code, code), "value": note})
-                for code, note in said.failed.items()
-            ]
-        return lines
-
-    def unmet(self, run: StepRun) -> list[Words]:
-        """Which seats have not signed, while they are still needed."""
-        seats, _stood_back = self.glance(run)
-        return [] if self._quorate(seats) and run.overdue_at else self._missing(seats)
-
-    def _missing(self, seats: Sequence[Seat]) -> list[Words]:
-        lines: list[Words] = [
-            _("%(seat)s尚未签字") % {"seat": self.specs[seat.code].title}
-            for seat in seats
-            if seat.life == "invited"
-        ]
-        sitting = [seat for seat in seats if seat.life != "recused"]
-        if not sitting:
-            return [_("所有席位都已回避，请另派人员签字")]
-        signed = sum(seat.life == "signed" for seat in sitting)
-        if self.attend is not None and not quorate(signed, len(sitting), self.attend):
-            least = needed(len(sitting), self.attend)
-            lines.append(
-                _("至少需要%(least)s个席位签字，现有%(signed)s个")
-                % {"least": least, "signed": signed}
-            )
-        return lines
-
-    def _required_signed(self, seats: Sequence[Seat]) -> bool:
-        waited = [seat for seat in seats if self.specs[seat.code].required]
-        signed = any(seat.life == "signed" for seat in seats)
-        return signed and all(seat.life != "invited" for seat in waited)
-
-    def _quorate(self, seats: Sequence[Seat]) -> bool:
-        if self.attend is None:
-            return self._required_signed(seats)
-        sitting = [seat for seat in seats if seat.life != "recused"]
-        return quorate(sum(s.life == "signed" for s in sitting), len(sitting), self.attend)
-
-    def _verdict(self, seats: Iterable[Seat]) -> Verdict:
-        said = [
-            Said(
-                seat.signature.decision,
-                sum(seat.signature.scores.values()),
-                self.specs[seat.code].weight,
-            )
-            for seat in seats
-            if seat.signature is not None
-        ]
-        return judged(said, self.score, every_must_pass=self.every_must_pass)
-
-    def result(self, run: StepRun) -> dict[str, Any]:
-        """Decisions, the exact score, what each seat gave, and which criteria failed."""
-        seats = self._rows(run)
-        verdict = self._verdict(seats)
-        body: dict[str, Any] = {"decisions": verdict.decisions, "seats": []}
-        failed = []
-        for seat in seats:
-            line: dict[str, Any] = {"seat": seat.code, "life": seat.life}
-            signature = seat.signature
-            if signature is not None:
-                line["decision"] = signature.decision
-                if self.sheet:
-                    line["points"] = sum(signature.scores.values())
-                seq = signature.record.seq if signature.record else None
-                failed += [
-                    {"item": item, "seat": seat.code, "record": seq} for item in signature.failed
-                ]
-            body["seats"].append(line)
-        if self.score is not None and verdict.score is not None:
-            body |= in_record(verdict.score)
-            body |= {"rule": self.score.rule, "threshold": shown(self.score.threshold)}
-        if failed:
-            body["failed"] = failed
-        run.data = {**run.data, "result": body}
-        return body
-
     # --- rows
-    def _rows(self, run: StepRun) -> list[Seat]:
-        return _SEATS.ask(run=run.pk)
-
     def _sitting(self, doing: Act) -> _Sitting:
         """What an act at a seat needs, in one message where the database takes that."""
         run = doing.open_run.pk
-        asked = [_SEATS.with_values(run=run), _STOOD_BACK.with_values(run=run)]
+        asked = [SEATS.with_values(run=run), _STOOD_BACK.with_values(run=run)]
         if connection.vendor == "postgresql":
             asked.append(next_key(Signature))
         seats, stood_back, *keys = together(asked)
@@ -351,7 +234,7 @@ class Panel(Step):
         corrects = former.record.seq if former is not None and former.record is not None else None
         if corrects is not None:
             body |= {"former": corrects, "why": doing.data["why"]}
-        outcome = self._outcome(sitting.seats, doing)
+        outcome = self.outcome_of(sitting.seats, doing)
         return Written(body, fact=signature, outcome=outcome, corrects=corrects)
 
     # --- reading
@@ -362,7 +245,7 @@ class Panel(Step):
         `points`, `scores` and `failed` (pairs of title and value), `seq`, `corrected`, `recusal`.
         Three queries.
         """
-        seats = self._rows(run)
+        seats = self.rows(run)
         recusals = {
             row["seat_id"]: row["reason"]
             for row in Recusal.objects.filter(seat__run=run)
@@ -429,7 +312,7 @@ class Panel(Step):
         self, run: StepRun, roles: set[str] | None = None, query: Mapping[str, str] = NOTHING
     ) -> dict[str, Any]:
         """Who signed which seat, in clear."""
-        seats = self._rows(run)
+        seats = self.rows(run)
         names = directory().names({seat.party_key for seat in seats if seat.party_key})
         return {
             "signers": [
@@ -473,13 +356,10 @@ class Panel(Step):
 
     def offered(self, spec: ActSpec, run: StepRun) -> bool:
         """Closing is offered only where it may be needed."""
-        return spec.name != "panel.closed" or not self._missing_required(run)
-
-    def _missing_required(self, run: StepRun) -> bool:
+        if spec.name != "panel.closed":
+            return True
         seats, _stood_back = self.glance(run)
-        return not self._quorate(seats) or not (
-            run.overdue_at is not None or self._required_signed(seats)
-        )
+        return self.enough(seats, over=run.overdue_at is not None)
 
 
 @dataclass(frozen=True, slots=True)

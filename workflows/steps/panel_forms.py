@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..uploads import UploadField
 from .act import ActForm
-from .opinion import PublicText
+from .opinion_forms import PublicText
 
 if TYPE_CHECKING:
     from .panel import Panel

@@ -19,7 +19,9 @@ from ..parties import directory
 from ..records import erasure, masking, words
 from .act import ActForm, Roles, Words, act, refuse
 from .base import Step
-from .opinion import Opinion, PublicText, Statement, wording
+from .opinion import wording
+from .opinion_forms import PublicText
+from .opinion_rows import Opinion, Statement
 from .publicity_rows import Objection
 
 MODERATORS: Roles = ("moderator",)

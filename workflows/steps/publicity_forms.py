@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..uploads import UploadField
 from .act import ActForm, Words
-from .opinion import LARGEST, TEXT_MOST, AnswerForm, Keys, PublicText
+from .opinion_forms import LARGEST, TEXT_MOST, AnswerForm, Keys, PublicText
 from .publicity_rows import DECISIONS, GROUNDS
 
 if TYPE_CHECKING:

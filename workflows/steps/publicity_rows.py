@@ -14,7 +14,7 @@ from django_fsm import FSMField, transition
 from ..models.case import StepRun
 from ..models.record import Attachment
 from .act import Words
-from .opinion import Statement
+from .opinion_rows import Statement
 
 POSTING, STANDING = "posting", "standing"
 

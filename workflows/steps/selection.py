@@ -24,7 +24,7 @@ from ..models.record import Record
 from ..parties import directory
 from .act import ActForm, ActSpec, Roles, Words, act, refuse
 from .base import NOTHING, Step
-from .opinion import PublicText
+from .opinion_forms import PublicText
 from .run_terms import term_body
 
 

@@ -26,7 +26,7 @@ from ..pictures import alike, examine
 from ..uploads import UploadField
 from .act import ActForm, Words, act, refuse
 from .base import Step
-from .opinion import PublicText
+from .opinion_forms import PublicText
 from .publicity import Publicity
 from .publicity_rows import STANDING, Posting
 

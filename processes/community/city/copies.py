@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from sanwen.merkle import leaf_hash
 from workflows.records.receipts import receipt_code, receipt_hash
-from workflows.steps.opinion import fingerprint
+from workflows.steps.opinion_rows import fingerprint
 
 from .patterns import Blank, Pattern, moment
 

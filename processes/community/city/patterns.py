@@ -33,7 +33,7 @@ from workflows.models import (
     Record,
     Trace,
 )
-from workflows.steps.opinion import fingerprint
+from workflows.steps.opinion_rows import fingerprint
 
 from ..models import Person
 

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from workflows import acts, clock
-from workflows.portal import figures, supervision
+from workflows.portal import figures, sums, supervision_tables
 
 from .conftest import ANSWER
 
@@ -20,7 +20,7 @@ UNIT = "handler:housing"
 def of_unit() -> dict[str, int]:
     """What is counted for the housing office."""
     scope = figures.Scope(SCOPE.first, SCOPE.last, office=UNIT)
-    return {code: n for code, n in supervision.total(supervision.count(scope)).items() if n}
+    return {code: n for code, n in supervision_tables.total(sums.count(scope)).items() if n}
 
 
 def extend(town: Any, case: Any, days: int = 3) -> None:

@@ -21,7 +21,7 @@ from tests.sandbox.opinion_procedures import Needs, Plans, Results, Shortlist
 from workflows import acts, calendars, clock, sweep
 from workflows.models import Case, Record, StepRun
 from workflows.parties import Party, directory
-from workflows.portal import figures, supervision
+from workflows.portal import figures, sums, supervision, supervision_tables
 from workflows.steps.consultation_rows import SurveyAnswer
 
 NOON = dt.datetime(2026, 6, 15, 12, tzinfo=clock.SHANGHAI)
@@ -87,7 +87,7 @@ def run_of(case: Case) -> StepRun:
 def counted(**chosen: Any) -> dict[str, int]:
     """Every measure that is not nothing, over the last year."""
     scope = figures.Scope(dt.date(2025, 8, 1), dt.date(2026, 12, 1), **chosen)
-    return {code: n for code, n in supervision.total(supervision.count(scope)).items() if n}
+    return {code: n for code, n in supervision_tables.total(sums.count(scope)).items() if n}
 
 
 def signed_in(person: Any = None) -> Client:

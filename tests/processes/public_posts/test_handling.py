@@ -18,7 +18,7 @@ from processes.public_posts.models import (
 from workflows import clock, erasing, records, sweep
 from workflows.acts import Refused
 from workflows.models import Attachment, Disclosure, Record, Refusal
-from workflows.portal import readers
+from workflows.portal import mine
 from workflows.steps.base import look_at
 
 from .test_applications import client_of
@@ -92,7 +92,7 @@ def test_months_to_assess_wait_in_the_inbox_until_the_tenth(walk):
     on_posts(walk)
 
     def note(role):
-        for row in readers.inbox(walk.people[role]):
+        for row in mine.inbox(walk.people[role]):
             if "考核" in row["note"]:
                 return row
         return None
@@ -126,7 +126,7 @@ def test_months_to_assess_wait_in_the_inbox_until_the_tenth(walk):
 def test_agreements_that_end_soon_wait_in_the_inbox_of_the_office(walk):
     on_posts(walk)
     at("2027-03-25")
-    notes = [row["note"] for row in readers.inbox(walk.people["office"])]
+    notes = [row["note"] for row in mine.inbox(walk.people["office"])]
     assert any("2份协议三十日内到期" in note for note in notes)
 
 
@@ -155,7 +155,7 @@ def test_a_vacancy_goes_to_the_reserve_list_with_a_notice_or_waits_for_another_c
     said = {"cause": "own_wish", "on": "2026-06-10", "note": "家中有事"}
     walk.do("exit", "holder.left", {"number": 1, **said})
     assert walk.lives()[3] == "reserve"  # nobody moves up by itself
-    notes = [row["note"] for row in readers.inbox(walk.people["office"])]
+    notes = [row["note"] for row in mine.inbox(walk.people["office"])]
     assert any("1个空缺待处理" in note for note in notes)
     office = client_of(walk.people["office"])
     told = {"post": 1, "how": "from_list"}

@@ -8,6 +8,6 @@ by piece, with a cursor. It writes through the one door, by the forms of the pag
 
 from .answers import api
 
-from . import read as read, own as own, files as files, write as write  # isort: skip - operations of `api`
+from . import read as read, held as held, own as own, files as files, write as write  # isort: skip - operations of `api`
 
 __all__ = ["api"]

@@ -15,10 +15,10 @@ from ...models.record import Trace
 from ...models.token import ApiToken
 from ...parties import own_roles, role_title
 from ...steps.answers import following
-from .. import desk, readers, words
+from .. import desk, mine, readers, words
 from . import schemas
 from .answers import Cursor, Limit, Number, Problem, Seq, api, cursor_of, parts_of, whole
-from .read import _case
+from .read import case_row
 from .tokens import ACT_STAFF, OFTEN, READ, READ_STAFF, bearer, need, parties_everywhere, scopes_of
 
 PLACES_MOST = 200
@@ -81,7 +81,7 @@ def list_inbox(request: HttpRequest) -> Any:
     the token goes for those. What may be done there: ``GET /cases/{number}/acts``."""
     token = token_of(request)
     need(token, READ, READ_STAFF, ACT_STAFF)
-    rows = readers.inbox(token.user, parties_everywhere(token))
+    rows = mine.inbox(token.user, parties_everywhere(token))
     return {
         "items": [
             {
@@ -107,13 +107,13 @@ def list_my_cases(request: HttpRequest, cursor: Cursor = "", limit: Limit = 50) 
     token = token_of(request)
     need(token, READ)
     after = parts_of(cursor, 1)
-    concerns = readers.concerning(token.user, parties_everywhere(token))
+    concerns = mine.concerning(token.user, parties_everywhere(token))
     found = readers.cases().filter(concerns, finished__isnull=True).order_by("-pk")
     if after is not None:
         found = found.filter(pk__lt=whole(after[0]))
     rows = list(found[: limit + 1])
     return {
-        "items": [_case(case, case.open_runs) for case in rows[:limit]],
+        "items": [case_row(case, case.open_runs) for case in rows[:limit]],
         "next": cursor_of(rows[limit - 1].pk) if len(rows) > limit else None,
     }
 
@@ -156,7 +156,7 @@ def _mine(token: ApiToken) -> QuerySet[Trace]:
     scopes = scopes_of(token)
     typed = Q(record__canonical__contains='"via":"paper"')
     own = Q(record__role__in=own_roles()) & ~typed
-    found = readers.my_acts(token.user)
+    found = mine.my_acts(token.user)
     if READ not in scopes:
         found = found.exclude(own)
     return found if READ_STAFF in scopes else found.filter(own)

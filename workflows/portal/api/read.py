@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Literal
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.dateparse import parse_datetime
@@ -18,11 +18,7 @@ from ...models import case as cases_of
 from ...models.record import Attachment
 from ...models.record import Record as RecordRow
 from ...records import export
-from ...steps.ballot import Ballot as BallotStep
 from ...steps.base import Step
-from ...steps.opinion import Answering, feedback_book, late_book
-from ...steps.publicity import Publicity as PublicityStep
-from ...steps.publicity_rows import objections
 from .. import readers, words
 from ..open_data import of_case
 from . import schemas
@@ -47,7 +43,7 @@ from .answers import (
 Row = dict[str, Any]
 
 
-def _fresh_case(request: HttpRequest, response: HttpResponse, number: str) -> cases_of.Case:
+def fresh_case(request: HttpRequest, response: HttpResponse, number: str) -> cases_of.Case:
     """The case, once the client is known not to have it as it stands; two queries."""
     edition = of_case(number)
     fresh(request, response, edition.mark, edition.modified)
@@ -151,7 +147,8 @@ def read_place(request: HttpRequest, response: HttpResponse, code: Code) -> Any:
 # --- cases -------------------------------------------------------------------------------------
 
 
-def _case(case: cases_of.Case, runs: Iterable[cases_of.StepRun]) -> Row:
+def case_row(case: cases_of.Case, runs: Iterable[cases_of.StepRun]) -> Row:
+    """A case with its open steps."""
     open_runs = [run for run in runs if isinstance(run.flow_task, Step)]
     state, title = readers.case_state(case, open_runs)
     return {
@@ -209,7 +206,7 @@ def list_cases(
     rows = list(found[: limit + 1])
     last = rows[limit - 1] if len(rows) > limit else None
     return {
-        "items": [_case(case, case.open_runs) for case in rows[:limit]],
+        "items": [case_row(case, case.open_runs) for case in rows[:limit]],
         "next": cursor_of(last.created, last.pk) if last else None,
     }
 
@@ -242,7 +239,7 @@ def _run(case: cases_of.Case, run: cases_of.StepRun) -> Row:
         "kind": run.flow_task.kind,
         "round": run.round,
         "phase": run.phase,
-        "state": readers._run_state(case, run),
+        "state": readers.run_state(case, run),
         "outcome": run.outcome,
         "outcome_title": (
             str(words.outcome_title(case, run.name, run.outcome)) if run.outcome else ""
@@ -257,14 +254,14 @@ def _run(case: cases_of.Case, run: cases_of.StepRun) -> Row:
 @api.get("/cases/{number}", response=answers(schemas.CaseWhole), tags=["cases"])
 def read_case(request: HttpRequest, response: HttpResponse, number: Number) -> Any:
     """A case with each of its steps and their terms."""
-    case = _fresh_case(request, response, number)
+    case = fresh_case(request, response, number)
     runs = list(case.runs.order_by("pk"))
     for run in runs:
         run.process = case
     steps = [run for run in runs if isinstance(run.flow_task, Step)]
     parent = case.parent.process.number if case.parent_id and case.parent else None
     return {
-        **_case(case, [run for run in steps if run.is_open]),
+        **case_row(case, [run for run in steps if run.is_open]),
         "parent": parent,
         "head": bytes(case.head or b"").hex(),
         "params": case.params,
@@ -275,7 +272,8 @@ def read_case(request: HttpRequest, response: HttpResponse, number: Number) -> A
 # --- records -----------------------------------------------------------------------------------
 
 
-def _file(file: Attachment) -> Row:
+def file_row(file: Attachment) -> Row:
+    """A public file."""
     return {
         "title": str(words.file_title(file.label)),
         "url": file.get_absolute_url(),
@@ -291,7 +289,7 @@ def _records(case: cases_of.Case, rows: Iterable[RecordRow]) -> list[Row]:
     files: dict[int | None, list[Row]] = defaultdict(list)
     keys = [record.pk for record in found]
     for file in Attachment.objects.filter(record__in=keys, public=True).order_by("pk"):
-        files[file.record_id].append(_file(file))
+        files[file.record_id].append(file_row(file))
     return [record_row(case, record, files[record.pk]) for record in found]
 
 
@@ -331,7 +329,7 @@ def list_records(
 ) -> Any:
     """The records of a case in order; with `run` those of one step."""
     after = parts_of(cursor, 1)
-    case = _fresh_case(request, response, number)
+    case = fresh_case(request, response, number)
     found = case.records.order_by("seq")
     if run is not None:
         found = found.filter(run=run)
@@ -345,169 +343,7 @@ def list_records(
 @api.get("/cases/{number}/records/{seq}", response=answers(schemas.RecordWhole), tags=["records"])
 def read_record(request: HttpRequest, response: HttpResponse, number: Number, seq: Seq) -> Any:
     """One record, with the bytes that are hashed."""
-    case = _fresh_case(request, response, number)
+    case = fresh_case(request, response, number)
     record = get_object_or_404(RecordRow, case=case, seq=seq)
     (shown,) = _records(case, [record])
     return {**shown, "canonical": record.canonical, "disclosures": record.published}
-
-
-# --- what steps hold ---------------------------------------------------------------------------
-
-
-def _run_of(case: cases_of.Case, key: int, kind: type[Step]) -> cases_of.StepRun:
-    run = get_object_or_404(cases_of.StepRun, process=case, pk=key)
-    run.process = case
-    if not isinstance(run.flow_task, kind):
-        raise Http404
-    return run
-
-
-def _book(
-    book: QuerySet[Any, Mapping[str, Any]], menu: Mapping[str, Any], cursor: str, limit: int
-) -> Row:
-    after = parts_of(cursor, 1)
-    if after is not None:
-        book = book.filter(record__seq__gt=whole(after[0]))
-    rows = list(book[: limit + 1])
-    return {
-        "items": [
-            {
-                "seq": row["seq"],
-                "item": row["item"],
-                "item_title": str(menu[row["item"]].title) if row["item"] in menu else "",
-                "stance": row["stance"],
-                "state": row["life"],
-                "late": row["late"],
-                "erased": row["erased_at"] is not None,
-                "submitted_at": row["submitted_at"],
-                "wording": row["wording"] or "",
-                "outcome": row["outcome"] or "",
-                "reason": row["reason"] or "",
-                "replied_at": row["replied_at"],
-                "reply_seq": row["reply_seq"],
-            }
-            for row in rows[:limit]
-        ],
-        "next": cursor_of(rows[limit - 1]["seq"]) if len(rows) > limit else None,
-    }
-
-
-@api.get("/cases/{number}/runs/{run}/opinions", response=answers(schemas.Opinions), tags=["steps"])
-def list_opinions(
-    request: HttpRequest,
-    response: HttpResponse,
-    number: Number,
-    run: Key,
-    cursor: Cursor = "",
-    limit: Limit = 50,
-) -> Any:
-    """The opinions of a step without who wrote them, with their replies, in order of arrival."""
-    case = _fresh_case(request, response, number)
-    found = _run_of(case, run, Answering)
-    return _book(feedback_book(found), getattr(found.flow_task, "items", {}), cursor, limit)
-
-
-@api.get("/cases/{number}/late-opinions", response=answers(schemas.Opinions), tags=["steps"])
-def list_late_opinions(
-    request: HttpRequest,
-    response: HttpResponse,
-    number: Number,
-    cursor: Cursor = "",
-    limit: Limit = 50,
-) -> Any:
-    """The opinions that came to the case as a whole, after the step that they are about."""
-    case = _fresh_case(request, response, number)
-    return _book(late_book(case), {}, cursor, limit)
-
-
-@api.get(
-    "/cases/{number}/runs/{run}/publicity", response=answers(schemas.Publicity), tags=["steps"]
-)
-def read_publicity(request: HttpRequest, response: HttpResponse, number: Number, run: Key) -> Any:
-    """A notice: its period, where it hangs, its files."""
-    case = _fresh_case(request, response, number)
-    found = _run_of(case, run, PublicityStep)
-    page = found.step.page(found)
-    notice = page["notice"]
-    return {
-        "run": found.pk,
-        "title": str(notice["title"]),
-        "phase": found.phase,
-        "starts_on": notice["starts_on"],
-        "ends_on": notice["ends_on"],
-        "provisional": notice["provisional"],
-        "postings": [
-            {
-                "place": row.label,
-                "posted_at": row.posted_at,
-                "photo": row.photo.get_absolute_url() if row.photo and row.photo.public else None,
-            }
-            for row in page["postings"]
-        ],
-        "files": [_file(file) for file in notice["files"] if file.public],
-    }
-
-
-@api.get(
-    "/cases/{number}/runs/{run}/objections", response=answers(schemas.Objections), tags=["steps"]
-)
-def list_objections(
-    request: HttpRequest,
-    response: HttpResponse,
-    number: Number,
-    run: Key,
-    cursor: Cursor = "",
-    limit: Limit = 50,
-) -> Any:
-    """The objections to a notice without who raised them, with what was decided."""
-    after = parts_of(cursor, 1)
-    case = _fresh_case(request, response, number)
-    found = objections(_run_of(case, run, PublicityStep), clock.now())
-    if after is not None:
-        found = found.filter(record__seq__gt=whole(after[0]))
-    rows = list(found[: limit + 1])
-    return {
-        "items": [
-            {
-                "seq": row["seq"],
-                "ground": row["ground"],
-                "state": row["life"],
-                "erased": row["erased_at"] is not None,
-                "raised_at": row["raised_at"],
-                "due_on": row["due_on"],
-                "wording": row["wording"] or "",
-                "decision": row["decision"] or "",
-                "reason": row["why"] or "",
-                "decided_at": row["decided_at"],
-                "decision_seq": row["decision_seq"],
-            }
-            for row in rows[:limit]
-        ],
-        "next": cursor_of(rows[limit - 1]["seq"]) if len(rows) > limit else None,
-    }
-
-
-@api.get("/cases/{number}/runs/{run}/ballot", response=answers(schemas.Ballot), tags=["steps"])
-def read_ballot(request: HttpRequest, response: HttpResponse, number: Number, run: Key) -> Any:
-    """A ballot: its questions, how many have voted, and the count once it is published."""
-    case = _fresh_case(request, response, number)
-    found = _run_of(case, run, BallotStep)
-    page = found.step.page(found)
-    shown = {row["number"]: row["tally"] is not None for row in page["questions"]}
-    return {
-        "run": found.pk,
-        "phase": found.phase,
-        "opens_on": str(page["opens_on"] or ""),
-        "item": found.data.get("item", ""),
-        "matter": found.data.get("matter", ""),
-        "electorate": found.step.electorate,
-        "questions": [
-            {
-                "number": question.number,
-                "text": question.text,
-                "tally": question.tally if shown[question.number] else None,
-            }
-            for question in found.questions.all()
-        ],
-        "turnout": page["turnout"],
-    }

@@ -23,7 +23,7 @@ from ...models.token import ApiToken as Token
 from ...parties import Party, directory, own_roles, role_title
 from ...steps.base import Step, look_at
 from ...steps.opinion import Answering
-from .. import desk, words
+from .. import desk, opening, words
 from ..viewer import Offer, Viewer, capacities_to_open
 from ..views import find_case
 from . import schemas, shapes
@@ -298,12 +298,12 @@ def list_entrances(request: HttpRequest, code: Code) -> Any:
     codes = dict(Community.objects.filter(pk__in=named).values_list("pk", "code"))
     rows = []
     for role, places in capacities.items():
-        form = desk.OpenForm(procedure=declared, communities=list(places))
+        form = opening.OpenForm(procedure=declared, communities=list(places))
         shape = shapes.shape_of(form)["properties"]
         first = None
         if declared.opens_with is not None:
             step: Any = declared.step(declared.opens_with[0])
-            asked = desk.first_form(declared, next(iter(places.values())))
+            asked = opening.first_form(declared, next(iter(places.values())))
             first = {
                 "step": step.name,
                 "act": declared.opens_with[1],
@@ -348,10 +348,12 @@ def open_case(request: HttpRequest, response: HttpResponse, code: Code, key: Ide
         places = capacities[role]
         form = _opened_with(declared, list(places), body)
         party = places[form.cleaned_data["community"].pk]
-        first = desk.first_form(declared, party)
+        first = opening.first_form(declared, party)
         _only(set(first.fields) if first is not None else set(), sent)
         files = sent.files
-        case, done = desk.opening(declared, party, form, (shapes.posted(body.form), files), name)
+        case, done = opening.open_and_begin(
+            declared, party, form, (shapes.posted(body.form), files), name
+        )
         if done is not None:
             return Came(done.record, done.fact)
         return Came(case.records.get(seq=0), None)
@@ -361,8 +363,8 @@ def open_case(request: HttpRequest, response: HttpResponse, code: Code, key: Ide
 
 def _opened_with(
     declared: type[procedures.Procedure], places: list[int], body: shapes.CaseSent
-) -> desk.OpenForm:
-    form = desk.OpenForm(procedure=declared, communities=places)
+) -> opening.OpenForm:
+    form = opening.OpenForm(procedure=declared, communities=places)
     names = {"community": "place", "title": "title"}
     data: dict[str, Any] = {"community": body.place, "title": body.title}
     for name, field in form.params.items():
@@ -372,7 +374,7 @@ def _opened_with(
     if unknown:
         told = str(_("没有这一项。"))
         raise Told("invalid", errors={f"terms.{name}": [told] for name in sorted(unknown)})
-    form = desk.OpenForm(data, procedure=declared, communities=places)
+    form = opening.OpenForm(data, procedure=declared, communities=places)
     if not form.is_valid():
         raise Told(
             "invalid",
