@@ -158,7 +158,7 @@ RULES: dict[str, Rule] = {
         tried("tests/workflows"),
     ),
     "m/<str:code>/": tried("tests/workflows"),
-    "supervision/steps/": tried("tests/processes/community/test_supervision.py"),
+    "supervision/steps/": tried("tests/processes/community/test_supervision_pages.py"),
     **dict.fromkeys(
         ("news/follow/", "news/channels/<int:pk>/verify/", "news/why/<int:pk>/",
          "news/why/<str:secret>/<int:pk>/", "news/leave/<str:secret>/"),
@@ -202,7 +202,7 @@ RULES: dict[str, Rule] = {
             "procedures/<code>/entrances", "cases/<number>/acts",
             "cases/<number>/runs/<run>/unanswered",
         )),
-        tried("tests/workflows/test_api_writing.py"),
+        tried("tests/workflows/test_api_tokens.py"),
     ),
     **dict.fromkeys(
         ("api/v1/files/<uid>", "api/v1/cases/<number>/records/<seq>/files"),

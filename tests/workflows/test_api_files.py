@@ -19,7 +19,7 @@ from tests.factories import make_estate, make_member, make_person, make_street, 
 from tests.processes.community.test_erasure import Place
 from tests.processes.community.test_erasure import place as place
 from tests.sandbox.opinion_procedures import Needs, photo
-from tests.workflows.test_api_writing import Program, consultation, said
+from tests.workflows.api_program import Program, consultation, said
 from workflows import acts, clock
 from workflows.models import ApiToken, Attachment, Case
 from workflows.portal.api import tokens

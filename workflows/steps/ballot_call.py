@@ -14,15 +14,7 @@ from ..models.case import StepRun
 from ..parties import directory
 from .act import Words, act, refuse
 from .ballot_forms import CallForm, ReasonForm
-from .ballot_rows import (
-    DRAFT,
-    NOTICED,
-    VOTING,
-    BallotQuestion,
-    RollRow,
-    RollWay,
-    require_phase,
-)
+from .ballot_rows import DRAFT, NOTICED, VOTING, BallotQuestion, RollRow, RollWay, require_phase
 from .base import Step
 
 ROLL_FAULTS: dict[str, Words] = {

@@ -20,14 +20,7 @@ from .base import NOTHING
 from .panel_decision import SEATS, Deciding
 from .panel_forms import CorrectedSignatureForm, RecusalForm, SignatureForm
 from .panel_rows import Recusal, Seat, Signature
-from .panel_rules import (
-    FULL,
-    Criterion,
-    Score,
-    SeatSpec,
-    needed,
-    shown,
-)
+from .panel_rules import FULL, Criterion, Score, SeatSpec, needed, shown
 
 __all__ = ["Criterion", "Panel", "Recusal", "Score", "Seat", "SeatSpec", "Signature"]
 

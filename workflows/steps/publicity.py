@@ -26,20 +26,9 @@ from .base import NOTHING, SHOWN, counted_by_run
 from .opinion import Glance, feedback_book, reply_body, seq_of, wording, write_opinion
 from .opinion_forms import keys_in
 from .opinion_rows import fingerprint
-from .publicity_forms import (
-    DecisionForm,
-    ObjectionForm,
-    ObjectionWithdrawalForm,
-    StopForm,
-)
+from .publicity_forms import DecisionForm, ObjectionForm, ObjectionWithdrawalForm, StopForm
 from .publicity_posting import Posted
-from .publicity_rows import (
-    POSTING,
-    STANDING,
-    Objection,
-    Posting,
-    objections,
-)
+from .publicity_rows import POSTING, STANDING, Objection, Posting, objections
 
 __all__ = ["Objection", "Posting", "Publicity"]
 

@@ -16,7 +16,7 @@ from tests.factories import make_estate
 from workflows.models import Case
 from workflows.portal import paging, places, views
 
-from .test_supervision import _fresh, opened, town  # noqa: F401 - fixtures
+from .supervision_cases import _fresh, opened, town_fixture  # noqa: F401 - fixtures
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def followed(start: str) -> tuple[list[str], list[str]]:
     return list(dict.fromkeys(seen)), said
 
 
-def test_every_case_is_reached(town: SimpleNamespace, short: None) -> None:  # noqa: F811
+def test_every_case_is_reached(town: SimpleNamespace, short: None) -> None:
     for _each in range(14):
         opened(town)
     newest = list(Case.objects.values_list("number", flat=True))
@@ -50,7 +50,7 @@ def test_every_case_is_reached(town: SimpleNamespace, short: None) -> None:  # n
 
 @pytest.mark.parametrize("named", [1000, 0])
 def test_a_word_of_many_places_finds_what_is_there(
-    town: SimpleNamespace,  # noqa: F811
+    town: SimpleNamespace,
     monkeypatch: Any,
     named: int,
 ) -> None:
@@ -63,7 +63,7 @@ def test_a_word_of_many_places_finds_what_is_there(
     assert case.number not in Client().get("/cases/?q=没有这个地方").text
 
 
-def test_a_list_that_is_counted_out_leads_nowhere(town: SimpleNamespace, short: None) -> None:  # noqa: F811
+def test_a_list_that_is_counted_out_leads_nowhere(town: SimpleNamespace, short: None) -> None:
     for _each in range(6):
         opened(town)
     seen, said = followed("/cases/")
@@ -74,7 +74,7 @@ def test_a_list_that_is_counted_out_leads_nowhere(town: SimpleNamespace, short: 
 
 
 def test_the_place_asked_for_is_offered_however_many_there_are(
-    town: SimpleNamespace,  # noqa: F811
+    town: SimpleNamespace,
     monkeypatch: Any,
 ) -> None:
     def asked(path: str) -> tuple[int, str]:
@@ -96,7 +96,7 @@ def test_the_place_asked_for_is_offered_however_many_there_are(
 
 
 def test_one_address_searches_no_more_often_than_people_do(
-    town: SimpleNamespace,  # noqa: F811
+    town: SimpleNamespace,
     settings: Any,
     monkeypatch: Any,
 ) -> None:

@@ -19,7 +19,7 @@ from workflows import acts, clock, sweep
 from workflows.models import Case, Community, MonthSum, Objection, Opinion, Recount, SumsHead
 from workflows.portal import figures, sums
 
-from .test_supervision import (  # noqa: F401 - fixtures
+from .supervision_cases import (  # noqa: F401 - fixtures
     NOON,
     SECOND,
     _fresh,
@@ -31,14 +31,14 @@ from .test_supervision import (  # noqa: F401 - fixtures
     run_of,
     survey,
     suspend,
-    town,
+    town_fixture,
     write,
 )
 
 SPAN = dt.date(2026, 5, 1), dt.date(2027, 4, 1)
 
 
-def same(town: SimpleNamespace) -> None:  # noqa: F811
+def same(town: SimpleNamespace) -> None:
     """Every scope has the figures that the facts have."""
     scopes = [figures.Scope(*SPAN), figures.Scope(SPAN[0], SPAN[0])]
     scopes += [figures.Scope(*SPAN, place=place) for place in (town.street, town.estate, town.far)]
@@ -50,36 +50,36 @@ def same(town: SimpleNamespace) -> None:  # noqa: F811
 # --- what may happen
 
 
-def opens(town: SimpleNamespace, chance: random.Random) -> None:  # noqa: F811
+def opens(town: SimpleNamespace, chance: random.Random) -> None:
     declared = chance.choice((Errand, Plans, Shortlist, Results))
     case = opened(town, declared, far=chance.random() < 0.3)
     if declared is Results:
         survey(case, ["satisfied", "basically", "dissatisfied", "satisfied", "satisfied"])
 
 
-def some(town: SimpleNamespace, chance: random.Random, declared: Any) -> Case | None:  # noqa: F811
+def some(town: SimpleNamespace, chance: random.Random, declared: Any) -> Case | None:
     cases = Case.objects.filter(procedure=declared.code, community=town.estate)
     return chance.choice(list(cases)) if cases else None
 
 
-def writes(town: SimpleNamespace, chance: random.Random) -> None:  # noqa: F811
+def writes(town: SimpleNamespace, chance: random.Random) -> None:
     if case := some(town, chance, Errand):
         write(town, case)
 
 
-def asks(town: SimpleNamespace, chance: random.Random) -> None:  # noqa: F811
+def asks(town: SimpleNamespace, chance: random.Random) -> None:
     if case := some(town, chance, Plans):
         ask(town, case, chance.randrange(len(town.residents)))
 
 
-def answers(town: SimpleNamespace, chance: random.Random) -> None:  # noqa: F811
+def answers(town: SimpleNamespace, chance: random.Random) -> None:
     waiting = list(Opinion.objects.filter(life="submitted", run__finished=None))
     if waiting:
         opinion = chance.choice(waiting)
         answer(town, opinion.case, opinion)
 
 
-def corrects(town: SimpleNamespace, chance: random.Random) -> None:  # noqa: F811
+def corrects(town: SimpleNamespace, chance: random.Random) -> None:
     told = list(Opinion.objects.filter(life="replied"))
     if told:
         opinion = chance.choice(told)
@@ -93,14 +93,14 @@ def corrects(town: SimpleNamespace, chance: random.Random) -> None:  # noqa: F81
         acts.perform(opinion.case, "ask", "reply.corrected", party(town.office), said)
 
 
-def objects(town: SimpleNamespace, chance: random.Random) -> None:  # noqa: F811
+def objects(town: SimpleNamespace, chance: random.Random) -> None:
     if case := some(town, chance, Shortlist):
         said = {"ground": "content", "text": f"离窗太近，影响采光{chance.random()}。"}
         who = household(chance.choice(town.residents))
         acts.perform(case, "stand", "objection.raised", who, said)
 
 
-def decides(town: SimpleNamespace, chance: random.Random) -> None:  # noqa: F811
+def decides(town: SimpleNamespace, chance: random.Random) -> None:
     raised = list(Objection.objects.filter(life="raised"))
     if raised:
         objection = chance.choice(raised)
@@ -113,28 +113,28 @@ def decides(town: SimpleNamespace, chance: random.Random) -> None:  # noqa: F811
         acts.perform(objection.case, "stand", "objection.decided", party(town.office), said)
 
 
-def suspends(town: SimpleNamespace, chance: random.Random) -> None:  # noqa: F811
+def suspends(town: SimpleNamespace, chance: random.Random) -> None:
     if case := some(town, chance, chance.choice((Errand, Plans, Shortlist))):
         suspend(town, case, "case.resumed" if case.suspended_at else "case.suspended")
 
 
-def passes(town: SimpleNamespace, chance: random.Random) -> None:  # noqa: F811
+def passes(town: SimpleNamespace, chance: random.Random) -> None:
     clock.set_now(clock.now() + dt.timedelta(hours=chance.choice((1, 30, 200, 900))))
     sweep.sweep()
 
 
-def keeps(town: SimpleNamespace, chance: random.Random) -> None:  # noqa: F811
+def keeps(town: SimpleNamespace, chance: random.Random) -> None:
     sums.keep()
 
 
-def hides(town: SimpleNamespace, chance: random.Random) -> None:  # noqa: F811
+def hides(town: SimpleNamespace, chance: random.Random) -> None:
     case = chance.choice([*Case.objects.all()] or [None])
     if case:
         case.unlisted = not case.unlisted
         case.save(update_fields=["unlisted"])
 
 
-def moves(town: SimpleNamespace, chance: random.Random) -> None:  # noqa: F811
+def moves(town: SimpleNamespace, chance: random.Random) -> None:
     estate = Community.objects.get(pk=town.estate.pk)
     estate.parent = town.street if estate.parent != town.street else town.other
     estate.save()
@@ -157,7 +157,7 @@ LIKELY = {
 
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_happens_the_figures_are_those_of_the_facts(
-    town: SimpleNamespace,  # noqa: F811
+    town: SimpleNamespace,
     seed: int,
 ) -> None:
     chance = random.Random(seed)
@@ -180,7 +180,7 @@ def test_whatever_happens_the_figures_are_those_of_the_facts(
     assert any(found.values())
 
 
-def test_a_term_that_moves_takes_an_answer_in_time_with_it(town: SimpleNamespace) -> None:  # noqa: F811
+def test_a_term_that_moves_takes_an_answer_in_time_with_it(town: SimpleNamespace) -> None:
     """An answer that was late by a term that is counted anew is late no longer, at once."""
     case = opened(town, Plans)
     opinion, _open = ask(town, case), ask(town, case, 1)
@@ -202,14 +202,14 @@ def test_a_term_that_moves_takes_an_answer_in_time_with_it(town: SimpleNamespace
     same(town)
 
 
-def test_ordinary_acts_ask_for_no_recount(town: SimpleNamespace) -> None:  # noqa: F811
+def test_ordinary_acts_ask_for_no_recount(town: SimpleNamespace) -> None:
     case = opened(town, Plans)
     answer(town, case, ask(town, case))
     write(town, opened(town))
     assert not Recount.objects.exists()
 
 
-def test_sums_are_brought_up_once(town: SimpleNamespace) -> None:  # noqa: F811
+def test_sums_are_brought_up_once(town: SimpleNamespace) -> None:
     write(town, opened(town))
     clock.set_now(NOON + dt.timedelta(hours=2))
     assert sums.keep()
@@ -228,7 +228,7 @@ def test_sums_are_brought_up_once(town: SimpleNamespace) -> None:  # noqa: F811
 
 
 def test_a_reader_does_not_mix_sums_with_newer_ones(
-    town: SimpleNamespace,  # noqa: F811
+    town: SimpleNamespace,
     monkeypatch: Any,
 ) -> None:
     """Brought up between the look at how far they are and the reading: it looks again."""
@@ -251,7 +251,7 @@ def test_a_reader_does_not_mix_sums_with_newer_ones(
     assert sum(found["kept"].values()) == 2
 
 
-def test_kept_sums_ask_little(town: SimpleNamespace) -> None:  # noqa: F811
+def test_kept_sums_ask_little(town: SimpleNamespace) -> None:
     write(town, opened(town))
     clock.set_now(NOON + dt.timedelta(hours=2))
     sums.keep()

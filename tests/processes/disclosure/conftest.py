@@ -61,3 +61,11 @@ def street(db, settings) -> Iterator[Street]:
 def told(street: Street) -> Callable[..., Story]:
     """Tells an application."""
     return street.story
+
+
+def ends(story, step):
+    return story.run(step).ends_on.isoformat()
+
+
+def last(story, act="task.done"):
+    return story.case.records.filter(act=act).latest("seq")
