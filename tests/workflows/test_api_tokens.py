@@ -28,9 +28,6 @@ from .api_program import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-# --- tokens ------------------------------------------------------------------------------------
-
-
 def test_no_session_opens_it_and_no_form_of_another_site(place: Place) -> None:
     case = consultation(place)
     browser = Client()

@@ -17,8 +17,9 @@ from django.test.utils import CaptureQueriesContext
 from tests.sandbox.core_procedures import Errand
 from tests.sandbox.opinion_procedures import Needs
 from workflows import acts, clock, sweep
+from workflows import procedure as procedures
 from workflows.models import Case, StepRun
-from workflows.portal import figures, supervision
+from workflows.portal import figures
 
 from .supervision_cases import (  # noqa: F401 - fixtures
     DAY,
@@ -171,7 +172,7 @@ def test_english(town: SimpleNamespace) -> None:
     text = re.sub(r"<[^>]+>", " ", page.text.split("<main")[1].split("</main>")[0])
     left = set(re.findall(r"[\u4e00-\u9fff]+", text))
     # Names of places and of the tests' own procedures alone.
-    known = {str(declared.title) for declared in supervision.procedures.all_declared()}
+    known = {str(declared.title) for declared in procedures.all_declared()}
     assert left <= known | {"示范街道", "别的街道", "示范小区"}
 
 
