@@ -185,3 +185,12 @@ def test_a_signature_is_corrected_before_the_end_and_the_former_stays(case):
     sign(case, 3, "y")
     sign(case, 4, "z")
     assert Case.objects.get().outcome == "approved"
+
+
+def test_its_convener_does_not_close_it_before_every_required_seat_has_signed(case):
+    sign(case, 1, "x")
+    sign(case, 2, "y")  # two thirds: enough when the term is over, and not before
+    with pytest.raises(acts.Refused) as refused:
+        acts.perform(case, "panel", "panel.closed", Party("office", "person:1", 1))
+    assert refused.value.code == "unmet"
+    assert Case.objects.get(pk=case.pk).open
