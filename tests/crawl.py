@@ -54,7 +54,8 @@ class Page:
 
 
 class Links(HTMLParser):
-    """The addresses that a page's links name, and its forms by GET, sent as they stand."""
+    """The addresses that a page's links name, and its forms by GET that have a button, sent as
+    they stand."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -62,6 +63,7 @@ class Links(HTMLParser):
         self._action: str | None = None
         self._sent: dict[str, str] = {}
         self._chosen = ""
+        self._button = False
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -70,7 +72,9 @@ class Links(HTMLParser):
         if tag == "a" and given.get("href"):
             self.found.append(given["href"])
         elif tag == "form" and given.get("method", "get").lower() == "get":
-            self._action, self._sent = given.get("action", ""), {}
+            self._action, self._sent, self._button = given.get("action", ""), {}, False
+        elif self._action is not None and tag == "button":
+            self._button = True
         elif self._action is not None and tag in ("input", "select"):
             kept = given.get("type") not in ("checkbox", "radio", "submit") or "checked" in given
             if given.get("name") and kept:
@@ -82,7 +86,7 @@ class Links(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         """A form is whole."""
         if tag == "form" and self._action is not None:
-            self.found.append(f"{self._action}?{urlencode(self._sent)}")
+            self.found += [f"{self._action}?{urlencode(self._sent)}"] if self._button else []
             self._action = None
 
 

@@ -3,19 +3,44 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tests.sandbox.opinion_procedures import Needs, Shortlist
+from processes.community.models import HouseholdMember
+from tests.sandbox.opinion_procedures import Needs, Plans, Shortlist
 from workflows import acts, clock, jobs, sweep
 from workflows.models import Case, Community, Job, Record, StepRun
 from workflows.parties import Party
 from workflows.portal import audit
 
 from .audit_cases import DAY, NOON, _fresh, fetched, opened, party, signed_in, take, town_fixture  # noqa: F401 - fixtures
+
+
+def test_a_step_shows_an_auditor_what_waits_and_leads_to_no_act(town):
+    case = acts.open_case(Plans, town.estate, party(town.office), title="示范问计")
+    home = HouseholdMember.objects.get(person=town.resident).household.unit_id
+    resident = Party("household", f"household:{home}", town.resident.pk)
+    for words in ("三号楼门口要一盏灯", "二号楼门口要一个坡道"):
+        done = acts.perform(case, "ask", "opinion.submitted", resident, {"text": words})
+    reply = {
+        "opinions": [done.fact.pk],
+        "outcome": "adopted",
+        "public_text": "二号楼门口要一个坡道",
+        "reason": "已经列入方案，下月施工。",
+    }
+    acts.perform(case, "ask", "opinion.replied", party(town.office), reply)
+    page = f"/cases/{case.number}/steps/{case.runs.get(name='ask').pk}/"
+    ways = {}
+    for person in (town.office, town.auditor):
+        html = signed_in(person).get(page).text
+        assert "三号楼门口要一盏灯" in html
+        ways[person] = re.findall(rf'href="(/cases/{case.number}/do/[^"]+)"', html)
+    assert any("reply.corrected" in way for way in ways[town.office])
+    assert ways[town.auditor] == []
 
 
 def numbers(person: Any, query: str = "") -> list[str]:
