@@ -176,6 +176,20 @@ def test_who_stands_back_does_not_count(case):
     assert Case.objects.get().outcome == "approved"
 
 
+@pytest.mark.parametrize(("key", "account"), [("person:4", 5), ("firm:9", 4)])
+def test_who_stood_back_signs_no_other_seat_by_another_name_either(case, key, account):
+    first = Party("reviewer", "person:4", 4)
+    acts.perform(
+        case, "panel", "panel.recused", first, {"seat": "z", "reason": "与申请方有亲属关系。"}
+    )
+    data = {"seat": "y", "decision": "approve", "score_a": 45, "score_b": 30}
+    with pytest.raises(acts.Refused) as refused:
+        acts.perform(case, "panel", "panel.signed", Party("reviewer", key, account), data)
+    assert refused.value.code == "wrong_party"
+    assert "已经回避" in str(refused.value)
+    sign(case, 5, "y")
+
+
 def test_a_signature_is_corrected_before_the_end_and_the_former_stays(case):
     first = sign(case, 2, "x", "reject", (10, 10), reason="条件不成熟。")
     party = Party("reviewer", "person:2", 2)
