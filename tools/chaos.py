@@ -57,6 +57,10 @@ class Ground:
     """Opinions that the office has taken in hand."""
 
 
+LEAST = 5
+"""So many things are broken, however slow the machine."""
+
+
 def lay(seconds: float) -> Ground:
     """Lay the ground, in the database that the environment names."""
     import django
@@ -224,7 +228,8 @@ def people(city: City, ground: Ground, account: Account, seconds: float) -> list
 
 
 def break_things(city: City, seconds: float, broken: Counter[str]) -> None:
-    """Kill and start again, at random moments, for so long; in the middle Redis stays away."""
+    """Kill and start again, at random moments, for so long, and until `LEAST` things are broken,
+    where servers are slow to come back; in the middle Redis stays away."""
     until = time.monotonic() + seconds
     away_from, away_to = until - seconds * 0.6, until - seconds * 0.35
     names = [
@@ -232,7 +237,7 @@ def break_things(city: City, seconds: float, broken: Counter[str]) -> None:
         for name in (*city.parts, "postgres")
         for _n in range(WANTED.get(name.rstrip("0123456789"), 1))
     ]
-    while (now := time.monotonic()) < until:
+    while (now := time.monotonic()) < until or broken.total() < LEAST:
         if away_from < now < away_to and city.parts["redis"].runs:
             city.parts["redis"].kill()
             broken["redis away"] += 1
