@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from typing import Any
 
+from django.core.cache import cache
 from django.db.models import Count, Prefetch, Q, QuerySet
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
@@ -27,13 +28,14 @@ from ..steps.opinion_rows import Opinion
 from ..steps.privacy import ERASERS, ERASES_IN
 from ..steps.run_terms import settled
 from ..steps.walls import walls
-from . import chart, places, words
+from . import chart, paging, places, words
 from .viewer import Viewer
 
 CORRECTING = ("record.corrected", "words.masked")
 RECORDS_SHOWN = 12
 LATEST = 60
 """Among so many of the newest decisions those of the main page are found."""
+GOING = "portal:going"
 RECENT = 24
 """How many records of a case its page lists at once."""
 
@@ -118,10 +120,7 @@ def home() -> dict[str, Any]:
         "open": [card(case) for case in open_cases],
         "coming": [run_row(run, today) for run in coming],
         "decided": [run_row(run, today) for run in _decided(unfeatured)],
-        "counts": Case.objects.filter(parent__isnull=True, unlisted=False).aggregate(
-            open=Count("procedure", filter=Q(finished__isnull=True)),  # which the index has
-            closed=Count("procedure", filter=Q(finished__isnull=False)),
-        ),
+        "going": sum(going().values()),
     }
 
 
@@ -450,14 +449,22 @@ def papers(case: Case) -> list[dict[str, Any]]:
     ]
 
 
+def going() -> dict[str, int]:
+    """How many cases of each procedure go on: as many as the list of those has, parts of others not
+    counted. Where there are very many, as many as there were within the last minute."""
+    kept: dict[str, int] | None = cache.get(GOING)
+    if kept is not None:
+        return kept
+    rows = search("", state="open").order_by().values_list("procedure")
+    counts = dict(rows.annotate(n=Count("*")))
+    if sum(counts.values()) > paging.MOST:
+        cache.set(GOING, counts, 60)
+    return counts
+
+
 def catalogue() -> list[dict[str, Any]]:
     """The procedures, with how many cases of each are open."""
-    counts = dict(
-        Case.objects.filter(finished__isnull=True, unlisted=False)
-        .order_by()
-        .values_list("procedure")
-        .annotate(n=Count("*"))
-    )
+    counts = going()
     return [
         {
             "procedure": declared,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,17 +14,20 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from tests.factories import make_estate
+from workflows import clock
 from workflows.models import Case
-from workflows.portal import paging, places, views
+from workflows.portal import paging, places, readers, views
 
 from .supervision_cases import _fresh, opened, town_fixture  # noqa: F401 - fixtures
 
 
 @pytest.fixture
-def short(monkeypatch: Any) -> None:
+def short(monkeypatch: Any) -> Iterator[None]:
     """Six are counted, on pages of three."""
     monkeypatch.setattr(paging, "MOST", 6)
     monkeypatch.setattr(views, "PER_PAGE", 3)
+    yield
+    cache.delete(readers.GOING)
 
 
 def followed(start: str) -> tuple[list[str], list[str]]:
@@ -109,3 +113,31 @@ def test_one_address_searches_no_more_often_than_people_do(
         codes = [Client().get(page).status_code for _time in range(5)]
         assert codes == [200, 200, 200, 429, 429]
         assert Client().get(page.partition("?")[0]).status_code == 200  # lists go on
+
+
+def test_the_main_page_says_as_many_as_its_list_has(town: SimpleNamespace, short: None) -> None:
+    """A suspended case waits, and is on another list; a part of a case is none of its own."""
+
+    def said() -> list[str]:
+        return re.findall(r'/cases/\?state=open">全部 (\d+) 件进行中的事项', Client().get("/").text)
+
+    cases = [opened(town) for _each in range(4)]
+    Case.objects.filter(pk=cases[0].pk).update(suspended_at=clock.now())
+    assert said() == ["3"]
+    assert "共 3 件<" in Client().get("/cases/?state=open").text
+    assert "3 件进行中" in Client().get("/procedures/").text
+    opened(town)
+    assert said() == ["4"]
+
+
+def test_very_many_are_counted_once_a_minute(town: SimpleNamespace, short: None) -> None:
+    for _each in range(7):
+        opened(town)
+    with CaptureQueriesContext(connection) as first:
+        assert readers.going() == {"errand": 7}
+    opened(town)
+    with CaptureQueriesContext(connection) as again:
+        assert readers.going() == {"errand": 7}
+    assert (len(first), len(again)) == (1, 0)
+    cache.delete(readers.GOING)
+    assert readers.going() == {"errand": 8}
