@@ -19,7 +19,7 @@ from . import acts, clock
 from .models.case import Case
 from .models.token import ApiToken, Submission
 from .parties import Party
-from .records import erasure, erasure_list
+from .records import erasure, erasure_list, scrubbing
 from .records.erasure import Subject
 
 __all__ = ["Report", "Subject", "carry_out", "carry_out_again", "preview"]
@@ -73,7 +73,7 @@ def carry_out(subject: Subject, reason: str, party_in: Callable[[Case], Party | 
         with transaction.atomic():
             transaction.on_commit(committed.set)  # before what may fail after the commit
             report = _erase(subject, reason, party_in)
-            transaction.on_commit(erasure.scrub)
+            scrubbing.order()
             # Last before the commit: killed between the two, it is done again rather than lost.
             noted = erasure_list.add(subject, reason, report.records, clock.now())
     except BaseException:
@@ -92,7 +92,7 @@ def carry_out_again(entry: erasure_list.Entry, subject: Subject) -> Report:
 
     with transaction.atomic():
         report = _erase(subject, entry.reason, party_in, again=entry.at.date().isoformat())
-        transaction.on_commit(erasure.scrub)
+        scrubbing.order()
     return report
 
 

@@ -37,9 +37,10 @@ KINDS = {
     "trail": "workflows.records.trail.make.public_work",
     "full_trail": "workflows.records.trail.make.full_work",
     "archive": "workflows.records.trail.archive.work",
+    "scrub": "workflows.records.scrubbing.work",
 }
 """Where the work of each kind is; loaded when it is done."""
-LONG = {"archive"}
+LONG = {"archive", "scrub"}
 """Kinds that take many minutes: they have a worker of their own, so that nobody waits for them."""
 
 

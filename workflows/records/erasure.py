@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any
 
 from django.apps import apps
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.db.models import F, Q, QuerySet
 from django.dispatch import Signal
 
@@ -328,17 +328,6 @@ def _look_again(case: Case, at: dt.datetime) -> None:
         process=case, finished__isnull=True, ends_at__lte=at, scheduled__isnull=True
     )
     over.update(scheduled=at)
-
-
-def scrub() -> None:
-    """Write over what the database still holds of erased rows: SQLite's write-ahead log.
-
-    The pages of the file itself are written over as they are freed (``secure_delete``). PostgreSQL
-    does its part in VACUUM, which it does by itself.
-    """
-    if connection.vendor == "sqlite" and not connection.in_atomic_block:
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def announce(case_ids: Iterable[int]) -> None:

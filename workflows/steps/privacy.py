@@ -10,13 +10,12 @@ import re
 from typing import Any
 
 from django import forms
-from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from ..acts import Act, Written
 from ..models.record import Disclosure
 from ..parties import directory
-from ..records import erasure, masking, words
+from ..records import erasure, masking, scrubbing, words
 from .act import ActForm, Roles, Words, act, refuse
 from .base import Step
 from .opinion import wording
@@ -235,7 +234,7 @@ class Privacy(Step):
         if not any(gone.values()):
             raise refuse(_("没有需要删除的内容。"), code="duplicate")
         erasure.announce([doing.case.pk])
-        transaction.on_commit(erasure.scrub)
+        scrubbing.order()
         erased = {kind: n for kind, n in sorted(gone.items()) if n}
         return Written({"reason": "retention", "erased": erased})
 

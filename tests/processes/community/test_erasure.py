@@ -20,12 +20,13 @@ from processes.community.models import HouseholdMember, Owner, Ownership, Person
 from tests.factories import make_estate, make_member, make_person, make_street, units_of
 from tests.sandbox.ballot_procedures import Vote
 from tests.sandbox.opinion_procedures import Needs, photo
-from workflows import acts, calendars, clock, erasing, records, sweep
+from workflows import acts, calendars, clock, erasing, jobs, records, sweep
 from workflows.models import (
     Alias,
     Attachment,
     BallotPaper,
     Case,
+    Job,
     Opinion,
     Record,
     Reply,
@@ -215,6 +216,37 @@ def test_the_person_is_gone_from_database_files_and_caches_and_every_check_holds
     assert confirmed.body["tallies"] == tally
     assert BallotPaper.objects.filter(standing=True).count() == 4
     assert RollRow.objects.filter(label="").count() == 1
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite keeps no samples of values")
+def test_postgresql_keeps_neither_old_rows_nor_samples_of_what_is_gone(place):
+    """The job that an erasure leaves: VACUUM removes the old rows, ANALYZE takes new samples."""
+
+    def sampled() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stats WHERE schemaname = 'public' AND "
+                "concat(most_common_vals::text, histogram_bounds::text) LIKE %s",
+                [f"%{NAME}%"],
+            )
+            return bool(cursor.fetchone()[0])
+
+    place.consultation()
+    place.moved_out()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    assert sampled()
+    place.erase(close=True, former=NAME, community=place.community)
+    assert list(Job.objects.filter(kind="scrub").values_list("state", flat=True)) == ["queued"]
+    assert jobs.run_waiting({"scrub"}) == 1
+    assert not sampled()
+    assert Job.objects.get(kind="scrub").state == "done"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_user_tables WHERE last_vacuum IS NULL "
+            "AND schemaname = 'public'"
+        )
+        assert cursor.fetchone() == (0,)
 
 
 def test_the_feedback_book_still_lists_the_opinion_as_erased(place):
