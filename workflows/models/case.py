@@ -114,6 +114,11 @@ class Case(AbstractProcess):
                 condition=models.Q(unlisted=False),
                 name="case_counted",
             ),
+            models.Index(
+                fields=["id", "procedure", "community"],
+                condition=models.Q(finished=None, suspended_at=None, unlisted=False),
+                name="case_going",
+            ),
             # A list of one procedure, open or ended, and how long it is.
             models.Index(
                 fields=["procedure", "-created", "-id", "finished", "suspended_at"],
@@ -222,10 +227,16 @@ class StepRun(AbstractTask):
                 condition=models.Q(finished__isnull=True),
                 name="run_due",
             ),
+            # What figures count of open steps, without reading these.
             models.Index(
-                fields=["ends_at"],
+                fields=["ends_at", "provisional", "held_by", "process", "id"],
                 condition=models.Q(finished__isnull=True),
-                name="run_open_by_term",
+                name="run_open_term_held",
+            ),
+            models.Index(
+                fields=["id", "process", "held_by"],
+                condition=models.Q(finished__isnull=True),
+                name="run_open_held",
             ),
             models.Index(
                 fields=["process"],
@@ -233,9 +244,9 @@ class StepRun(AbstractTask):
                 name="run_broken_term",
             ),
             models.Index(
-                fields=["process"],
+                fields=["process", "held_by", "overdue_at", "id"],
                 condition=models.Q(broken_at__isnull=False, finished__isnull=True),
-                name="run_late_now",
+                name="run_late_now_held",
             ),
             # Of all that ends, what the figures look at.
             models.Index(

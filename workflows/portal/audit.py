@@ -28,6 +28,7 @@ from ..parties import directory
 from ..records.trail.archive import MOST, auditors
 from ..steps.publicity import Objection
 from . import readers, words
+from .places import Choices
 from .trails import site
 from .views import context
 
@@ -72,7 +73,7 @@ class CaseFilter(_Dates):
 
     q = forms.CharField(label=_("名称或编号"), max_length=80, required=False)
     procedure = forms.ChoiceField(label=_("程序"), required=False)
-    place = forms.ChoiceField(label=_("街道或小区"), required=False)
+    place = forms.ChoiceField(label=_("街道或小区"), required=False, widget=Choices)
     term = forms.ChoiceField(
         label=_("时限"),
         required=False,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from django import forms
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.forms.renderers import TemplatesSetting
+from django.utils.safestring import SafeString
 
 from ..models.case import Case, Community
 
@@ -14,6 +17,19 @@ NAMED = 1000
 """So many places that a word names are sought one by one; where there are more, their things are
 many, and soon found by reading the names."""
 HOMES = ("estate", "village")
+
+
+class Choices(forms.Select):
+    """A list to choose from that may have hundreds of entries, none of them in groups: one template
+    for all, where Django's own has two for each."""
+
+    template_name = "components/select.html"
+
+    def render(
+        self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None
+    ) -> SafeString:
+        """The list, from our own templates."""
+        return super().render(name, value, attrs, TemplatesSetting())
 
 
 class Place(NamedTuple):

@@ -17,7 +17,7 @@ from .. import procedure as procedures
 from ..models.case import Community
 from ..parties import holder_title
 from .figures import Scope
-from .places import offered
+from .places import Choices, offered
 
 BACK = 36
 """So many months can be asked for; the page begins with the last `SHOWN` of them."""
@@ -57,11 +57,11 @@ def month_words(month: dt.date) -> str:
 class ScopeFilter(forms.Form):
     """Of what the figures are: a place, a procedure, who holds the step, the months."""
 
-    place = forms.ChoiceField(label=gettext_lazy("街道或小区"), required=False)
-    procedure = forms.ChoiceField(label=gettext_lazy("程序"), required=False)
-    office = forms.ChoiceField(label=gettext_lazy("责任单位"), required=False)
-    since = forms.ChoiceField(label=gettext_lazy("自"), required=False)
-    until = forms.ChoiceField(label=gettext_lazy("至"), required=False)
+    place = forms.ChoiceField(label=gettext_lazy("街道或小区"), required=False, widget=Choices)
+    procedure = forms.ChoiceField(label=gettext_lazy("程序"), required=False, widget=Choices)
+    office = forms.ChoiceField(label=gettext_lazy("责任单位"), required=False, widget=Choices)
+    since = forms.ChoiceField(label=gettext_lazy("自"), required=False, widget=Choices)
+    until = forms.ChoiceField(label=gettext_lazy("至"), required=False, widget=Choices)
 
     def __init__(self, data: Any, places: Collection[int] | None = None) -> None:
         months = _months()

@@ -125,7 +125,7 @@ class Opinion(Statement):
             models.Index(fields=["run", "record"], name="opinion_feedback_book"),
             models.Index(fields=["run", "item", "stance"], name="opinion_counts"),
             models.Index(
-                fields=["case", "run"], condition=Q(life="submitted"), name="opinion_unanswered"
+                fields=["run", "case", "id"], condition=Q(life="submitted"), name="opinion_waiting"
             ),
             models.Index(fields=["party_key"], name="opinion_of_party"),
         ]

@@ -78,7 +78,11 @@ class Objection(Statement):
         ]
         indexes: ClassVar = [
             models.Index(fields=["run", "life"], name="objection_life"),
-            models.Index(fields=["due_at"], condition=Q(life="raised"), name="objection_due"),
+            models.Index(
+                fields=["due_at", "provisional", "run", "id"],
+                condition=Q(life="raised"),
+                name="objection_due_run",
+            ),
             models.Index(fields=["party_key"], name="objection_of_party"),
         ]
 
