@@ -65,7 +65,7 @@ SPARED = {
     ("reminders", "workflows_case"),
 }
 COUNTS = re.compile(r"^SELECT COUNT\(|COUNT\(.+\) FILTER|COUNT\(\*\) AS \"n\"", re.IGNORECASE)
-"""How many there are in all is counted: cases that go on (once a minute), a list up to a thousand."""
+"""How many there are is counted: cases that go on (once a minute), a list up to a thousand."""
 
 
 @pytest.fixture
