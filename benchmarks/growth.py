@@ -1,9 +1,9 @@
 """What an act and a page cost in a city of a thousand cases and in larger ones, in the same run.
 
-    .venv/bin/python -m benchmarks.growth [--largest 10000]
+    .venv/bin/python -m benchmarks.growth [--least 1000 --largest 10000]
 
 The act is an opinion of a resident through the door, at a case that is as long in each city; by the
-clock on the wall, in turn. 10^3 cases are the measure of all.
+clock on the wall, in turn. The smallest of them is the measure of all.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 from benchmarks import cities, ground
 
 if __name__ == "__main__":
-    OPTIONS = cities.options(largest=10_000, rounds=60)
-    COUNTS = [10**power for power in (3, 4, 5, 6) if 10**power <= OPTIONS.largest]
+    OPTIONS = cities.options(least=1000, largest=10_000, rounds=60)
+    COUNTS = [10**power for power in (3, 4, 5, 6) if OPTIONS.least <= 10**power <= OPTIONS.largest]
     SIZES = {f"cases{count}": (count * 5, count, count * 15) for count in COUNTS}
     cities.prepare(OPTIONS.server, SIZES)
 

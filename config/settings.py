@@ -155,6 +155,8 @@ else:
             "max_size": _pool,
             "timeout": 10,
         }
+# The statements of the door are prepared once a connection (`workflows.statements`).
+SANWEN_PREPARE = env.bool("SANWEN_PREPARE", default=True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Redis switches live updates, the cache and the queue to their city forms
@@ -218,7 +220,7 @@ AUTHENTICATION_BACKENDS = [
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {
-        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "NAME": "processes.community.passwords.LongEnough",
         "OPTIONS": {"min_length": 10},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},

@@ -3,20 +3,26 @@
 What an act asks and writes has always the same shape; Django's compiler would build it anew each
 time, which takes longer than the database needs to answer. A `Question` is a queryset of any kind
 with `slot`s where the values go; `inserting` is a row's own INSERT. `together` sends several in one
-go where the database takes that (PostgreSQL): each sees what was committed before it began, as if
-it had been sent alone.
+go where the database takes that (PostgreSQL, by the driver's pipeline): each sees what was
+committed before it began, as if it had been sent alone, and is parsed and planned once for a
+connection.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Expression, Field, Model, QuerySet
 from django.db.models.query import ModelIterable, get_related_populators
 from django.db.models.signals import post_save, pre_save
 from django.db.models.sql.subqueries import InsertQuery
+
+PREPARED = 300
+"""Statements that a connection keeps prepared: more than the door has, by shape and types."""
 
 Ready = tuple[str, Sequence[Any], Callable[[list[Any]], Any] | None]
 """SQL, its values, and what is done with the rows that come back (None: nothing comes back)."""
@@ -158,21 +164,61 @@ def updating(row: Model) -> Ready:
     return sql, [*values, row.pk], None
 
 
+class _Batch:
+    """What Django's cursors take for the driver's: statements that go out together, each prepared
+    by the database once for the connection. `rows` has what each came to."""
+
+    def __init__(self, raw: Any, statements: Sequence[Ready]) -> None:
+        self._raw, self._statements = raw, statements
+        self.rows: list[list[Any]] = []
+
+    def execute(self, sql: str, values: Sequence[Any]) -> None:
+        """Send them; the words and values given are for those who watch the cursor."""
+        self._said = sql, values
+        from psycopg import Cursor
+
+        raw, sent = self._raw, []
+        if settings.SANWEN_PREPARE and raw.prepare_threshold is None:
+            raw.prepare_threshold = 0
+            raw.prepared_max = PREPARED
+        with raw.pipeline():
+            for one, its, _read in self._statements:
+                sent.append(Cursor(raw).execute(one, its, prepare=True))
+        self.rows = [
+            cursor.fetchall() if read else []
+            for cursor, (_sql, _values, read) in zip(sent, self._statements, strict=True)
+        ]
+
+    @property
+    def _query(self) -> Any:
+        """All of it in one text, where Django's list of queries is kept."""
+        from psycopg import ClientCursor
+
+        return SimpleNamespace(query=ClientCursor(self._raw).mogrify(*self._said).encode())
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
 def together(statements: Sequence[Ready]) -> list[Any]:
     """Run statements in order, on PostgreSQL in one go; what each one's rows came to."""
-    found: list[Any] = []
-    with connection.cursor() as cursor:
-        if connection.vendor != "postgresql" or len(statements) == 1:
+    if connection.vendor != "postgresql":
+        found: list[Any] = []
+        with connection.cursor() as cursor:
             for sql, values, read in statements:
                 cursor.execute(sql, values)
                 found.append(read(cursor.fetchall()) if read else None)
-            return found
+        return found
+    connection.ensure_connection()
+    batch = _Batch(connection.connection, statements)
+    watched: Any = connection._prepare_cursor(batch)  # type: ignore[attr-defined]
+    with watched:
         # Values apart from the words: traces and the log of slow statements show the words alone.
-        cursor.execute(
+        watched.execute(
             "; ".join(sql for sql, _values, _read in statements),
             [value for _sql, values, _read in statements for value in values],
         )
-        for _sql, _values, read in statements:
-            found.append(read(cursor.fetchall()) if read else None)
-            cursor.nextset()
-    return found
+    return [
+        read(rows) if read else None
+        for rows, (_sql, _values, read) in zip(batch.rows, statements, strict=True)
+    ]

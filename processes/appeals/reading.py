@@ -238,7 +238,7 @@ def about(case: Case) -> list[tuple[Words, Any]]:
 
 def places() -> QuerySet[Community]:
     """Where one may report from."""
-    return Community.objects.filter(kind__in=("estate", "subdistrict")).order_by("name")
+    return Community.objects.filter(kind__in=("estate", "subdistrict")).order_by("code")
 
 
 ANSWERING = ("handle", "rework")

@@ -107,6 +107,7 @@ class ApplicationForm(PrivateForm):
     """An application: who, what, and in which form (article 29)."""
 
     shown = ("channel", "handed_in")
+    words = rules.CHANNELS
     channel = choice_field(_("提交渠道"), {c: w for c, w in rules.CHANNELS.items() if c != "web"})
     handed_in = day_field(_("提交或者寄达日期"))
     kind = choice_field(_("申请人类别"), APPLICANTS, initial="person")

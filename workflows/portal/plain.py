@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -22,7 +23,7 @@ def sentences(page: Mapping[str, Any]) -> list[str]:
         % {
             "title": case.title,
             "place": case.community.name,
-            "day": date_format(case.created.date(), "DATE_FORMAT"),
+            "day": date_format(timezone.localtime(case.created), "DATE_FORMAT"),
         }
     ]
     if case.suspended_at:
@@ -32,7 +33,7 @@ def sentences(page: Mapping[str, Any]) -> list[str]:
         if item["ends_on"] is not None and not case.suspended_at:
             said.append(_until(item))
     if case.finished:
-        day = date_format(case.finished.date(), "DATE_FORMAT")
+        day = date_format(timezone.localtime(case.finished), "DATE_FORMAT")
         said.append(
             _("%(day)s办结，结果：%(result)s。") % {"day": day, "result": page["state_label"]}
         )

@@ -153,7 +153,7 @@ def step_detail(request: HttpRequest, number: str, run_id: int) -> HttpResponse:
             state=readers.run_state(case, run),
             days_left=readers.days_left(run, clock.today()),
             outcome=words.outcome_title(case, run.name, run.outcome) if run.outcome else "",
-            result=list(shown.get("lines", ())),
+            result=words.task_lines(run),
             sources=readers.sources(step, step.decided_at(run)),
             documents=[readers.document(file) for file in run.files.filter(public=True)[:100]],
             template=f"steps/{step.kind}.html",

@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from .. import counting, law
-from ..models.case import Case
+from ..models.case import Case, StepRun
 from ..models.record import Record
 from ..steps.act import Words
 from ..steps.ballot_count import tally_card
@@ -27,6 +27,7 @@ from ..steps.opinion_rows import OUTCOMES, STANCES
 from ..steps.privacy import KEPT_LONG_ENOUGH, KINDS, REASONS
 from ..steps.publicity_rows import DECISIONS, GROUNDS
 from ..steps.selection import PHASES as SELECTION_PHASES
+from ..steps.task import OTHER_THAN, Task
 from ..steps.walls import ON_THE_SPOT
 from ..terms import parse
 
@@ -167,7 +168,7 @@ FIELDS: dict[str, Words] = {
     "totals": _("汇总"),
     "turnout": _("参与情况"),
     "unanswered": _("未答复数"),
-    "unit": _("户"),
+    "unit": _("单位"),
     "value": _("数值"),
     "visits": _("走访次数"),
     "voted_area": _("参与表决的面积"),
@@ -305,6 +306,26 @@ def body_lines(case: Case, record: Record) -> Iterator[tuple[Words, Any]]:
             yield label, "\n".join(_tally(tally) for tally in value)
         else:
             yield label, _value(name, value, known)
+
+
+def task_lines(run: StepRun) -> list[tuple[Words, Any]]:
+    """What a task said, field by field: by the labels of its form, else as its record is told."""
+    step = run.flow_task
+    if not isinstance(step, Task):
+        return []
+    fields = step.form.base_fields
+    known = {**VALUES, **law.words(), **step.codes}
+    found: list[tuple[Words, Any]] = []
+    for name, value in run.data.items():
+        if name == OTHER_THAN:
+            continue
+        field = fields.get(name)
+        label = (field.label if field is not None else None) or step.labels.get(name)
+        label = label or HERE.get(("task.done", name)) or FIELDS.get(name) or known.get(name)
+        choices = dict(getattr(field, "choices", None) or [])
+        said = {**known, **{str(code): words for code, words in choices.items()}}
+        found.append((label or name, _value(name, value, said)))
+    return found
 
 
 def _value(name: str, value: Any, known: Mapping[str, Words]) -> Any:

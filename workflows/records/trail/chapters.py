@@ -200,6 +200,7 @@ class _Writer:
                 "step": step,
                 "kind": step.kind,
                 "shown": shown,
+                "lines": portal_words.task_lines(run),
                 "by": [role_title(role) for role in step.by],
                 "outcome": (
                     portal_words.outcome_title(case, run.name, run.outcome) if run.outcome else ""
