@@ -56,3 +56,10 @@ def test_it_is_whole_in_english(client, case):
         text = said(client, case)
     assert "opened on June 15, 2026." in text
     assert "Now under way" in text
+
+
+def test_days_are_those_of_here_also_before_eight_in_the_morning(client, case):
+    with clock.at(NOON.replace(hour=1) + dt.timedelta(days=1)):
+        estate = Community.objects.get(code="demo")
+        early = acts.open_case(Errand, estate, OFFICE, title="清早的差事")
+        assert "2026年6月16日立项。" in said(client, early)

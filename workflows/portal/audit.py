@@ -20,7 +20,6 @@ from django.views.decorators.http import require_GET, require_http_methods
 from django_ratelimit.decorators import ratelimit
 
 from .. import clock, jobs
-from .. import procedure as procedures
 from ..models.case import Case, Community, StepRun
 from ..models.download import TrailDownload
 from ..models.job import Job
@@ -29,6 +28,7 @@ from ..records.trail.archive import MOST, auditors
 from ..steps.publicity import Objection
 from . import readers, words
 from .places import Choices
+from .supervision_filter import procedure_titles
 from .trails import site
 from .views import context
 
@@ -116,9 +116,8 @@ class CaseFilter(_Dates):
                 self.places.values(), key=lambda place: (place.kind != "subdistrict", place.code)
             )
         ]
-        known["procedure"].choices = [("", _("全部"))] + [
-            (declared.code, declared.title) for declared in procedures.catalogue(clock.today())
-        ]
+        # Also those that are opened by another alone, as a lot's tender.
+        known["procedure"].choices = [("", _("全部")), *procedure_titles().items()]
 
     def found(self) -> QuerySet[Case]:
         """The cases; none while the filter is at fault."""

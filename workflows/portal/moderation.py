@@ -29,6 +29,8 @@ from .views import context
 
 PER_PAGE = 30
 WAITING_SHOWN = 20
+SET = ("community", "term", "terms", "rule", "params")
+"""Of what records publish, what nobody wrote: the place, and by what is counted."""
 
 
 def capacity(user: Any, case: Case) -> Party | None:
@@ -51,7 +53,7 @@ def moderation(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     shown = Disclosure.objects.filter(
         Q(public=True) | Q(now__isnull=False), record__case__community__in=mine
-    ).exclude(name="community")
+    ).exclude(name__in=SET)
     rows = shown.select_related("record__case__community").order_by("-record_id", "pk")
     page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
     return render(

@@ -11,7 +11,8 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Least
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -183,7 +184,16 @@ def overdue(request: HttpRequest) -> HttpResponse:
             found = found.filter(here)
     else:
         found = found.none()
-    found = found.select_related("process__community").order_by("ends_at", "pk")
+    # Late since the term of the step, or since that of an objection to it, whichever was before.
+    of_run = undecided(now).filter(run=OuterRef("pk")).order_by("due_at")
+    found = found.annotate(
+        due_at=Coalesce(Subquery(of_run.values("due_at")[:1]), F("ends_at")),
+        due_on=Coalesce(Subquery(of_run.values("due_on")[:1]), F("ends_on")),
+    ).annotate(
+        late_at=Least("due_at", Coalesce("ends_at", "due_at")),
+        late_on=Least("due_on", Coalesce("ends_on", "due_on")),
+    )
+    found = found.select_related("process__community").order_by("late_at", "pk")
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
     runs = list(page.object_list)
     keys = [run.pk for run in runs]
@@ -203,7 +213,8 @@ def overdue(request: HttpRequest) -> HttpResponse:
             rows=[
                 {
                     **_row(run),
-                    "days": (today - run.ends_on).days if run.ends_on else None,
+                    "last_day": run.late_on,
+                    "days": (today - run.late_on).days if run.late_on else None,
                     "unanswered": numbers["unanswered"].get(run.pk, 0),
                     "undecided": numbers["undecided"].get(run.pk, 0),
                 }

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField, transition
 
@@ -192,6 +193,7 @@ class SessionForm(ActForm):
     session = forms.ModelChoiceField(
         label=_("场次"),
         queryset=MeetingSession.objects.none(),
+        empty_label=_("请选择"),
         error_messages={"invalid_choice": _("没有可以这样办理的场次，请重新选择。")},
     )
 
@@ -280,7 +282,8 @@ class CancelForm(SessionForm):
 
 def session_words(session: MeetingSession) -> str:
     """A session as people tell it apart; with the places left where `coming` was counted."""
-    words = f"{timezone.localtime(session.starts_at):%Y-%m-%d %H:%M} {session.place}"
+    starts = date_format(timezone.localtime(session.starts_at), "DATETIME_FORMAT")
+    words = f"{starts} {session.place}"
     coming = getattr(session, "coming", None)
     if coming is None or session.places is None:
         return words

@@ -243,3 +243,10 @@ def test_the_pages_speak_chinese_and_keep_to_the_policy(client: Client, clerk: P
         english = re.findall(r"[A-Za-z]{2,}(?: [A-Za-z]+){2,}", words)
         assert not english, (path, english)
         assert html.count("<h1") == 1, path
+
+
+def test_a_password_that_is_too_short_is_said_in_chinese(client: Client) -> None:
+    short = {"username": "xinren", "password1": "七个字", "password2": "七个字"}
+    page = client.post("/accounts/signup/", short).content.decode()
+    assert "密码太短，至少要有10个字符。" in page
+    assert "too short" not in page

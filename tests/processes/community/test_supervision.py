@@ -203,6 +203,21 @@ def test_an_objection(town: SimpleNamespace, decision: str, late: bool, expected
         assert counted() == expected
 
 
+def test_a_step_is_late_since_its_objection_is(town: SimpleNamespace) -> None:
+    """The list of what is overdue says the same day as the inbox of who has to decide."""
+    case = opened(town, Shortlist)
+    said = {"ground": "content", "text": "离窗太近，影响采光。"}
+    who = household(town.residents[0])
+    raised = acts.perform(case, "stand", "objection.raised", who, said).fact
+    run = run_of(case)
+    later = {"ends_at": run.ends_at + 10 * DAY, "ends_on": run.ends_on + 10 * DAY}
+    StepRun.objects.filter(pk=run.pk).update(**later)
+    with clock.at(raised.due_at + DAY):
+        (row,) = signed_in(town.office).get("/supervision/overdue/").context["rows"]
+        assert (row["last_day"], row["undecided"]) == (raised.due_on, 1)
+        assert row["days"] == (clock.today() - raised.due_on).days > 0
+
+
 # --- satisfaction --------------------------------------------------------------------------------
 
 
