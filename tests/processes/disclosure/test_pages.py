@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import re
 
 import pytest
 from django.db import connection
@@ -240,6 +241,17 @@ def test_the_demo_has_every_stage_in_words(today, client):
         if str(label).isascii()
     }
     assert bare == set()
+    told = [
+        (run.name, str(label), str(value))
+        for case in cases
+        for run in case.runs.all()
+        for label, value in words.task_lines(run)
+    ]
+    assert len(told) > 20
+    assert [each for each in told if each[1].isascii() or re.fullmatch(r"[a-z_]+", each[2])] == []
+    done = next(run for case in cases for run in case.runs.filter(name="examine", outcome="clear"))
+    page = client.get(f"{done.process.get_absolute_url()}steps/{done.pk}/").text
+    assert "尚未办理" not in page
     assert list(demo.load(today)) == []
     assert client.get("/disclosure/demo-street/report/2026/").status_code == 200
 
