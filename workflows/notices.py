@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from . import clock, terms
 from .models.case import StepRun
 from .parties import Contacts, directory
+from .portal.words import task_lines
 from .steps.act import Words
 from .steps.ballot import Ballot
 from .steps.ballot_count import tally_card
@@ -35,7 +36,7 @@ from .steps.publicity import Publicity
 from .steps.publicity_rows import POSTING
 from .steps.run_terms import settled
 from .steps.selection import Selection
-from .steps.task import OTHER_THAN, Task
+from .steps.task import Task
 
 STANDS = "notice"
 """The code of the notice that a publicity is about: the one whose posting begins its term."""
@@ -474,9 +475,7 @@ def _done(step: Task, run: StepRun, title: Words) -> Notice:
     notice = _outcome(step, run, title)
     single = len(step.outcomes_to) == 1
     lines = [
-        f"{label}{_('：')}{value}"
-        for label, value in step.page(run)["lines"]
-        if value not in ("", None) and label != OTHER_THAN
+        f"{label}{_('：')}{value}" for label, value in task_lines(run) if value not in ("", None)
     ]
     if single:
         notice.lead = _("这是办理情况，请您知晓。")

@@ -309,14 +309,18 @@ def body_lines(case: Case, record: Record) -> Iterator[tuple[Words, Any]]:
 
 
 def task_lines(run: StepRun) -> list[tuple[Words, Any]]:
-    """What a task said, field by field: by the labels of its form, else as its record is told."""
+    """What a task said, field by field in the order of its form: by the labels of that, else as its
+    record is told."""
     step = run.flow_task
     if not isinstance(step, Task):
         return []
     fields = step.form.base_fields
     known = {**VALUES, **law.words(), **step.codes}
     found: list[tuple[Words, Any]] = []
-    for name, value in run.data.items():
+    order = list(fields)
+    said_in = sorted(run.data, key=lambda each: order.index(each) if each in order else len(order))
+    for name in said_in:
+        value = run.data[name]
         if name == OTHER_THAN:
             continue
         field = fields.get(name)

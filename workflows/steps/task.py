@@ -227,24 +227,3 @@ class Task(Step):
     def unmet(self, run: StepRun) -> list[Words]:
         """The task itself."""
         return [_("尚未办理")]
-
-    def page(self, run: StepRun) -> dict[str, Any]:
-        """What was done, field by field, in the order of the form."""
-        labels = {name: field.label for name, field in self.form.base_fields.items()}
-        lines = []
-        for name, value in run.data.items():
-            if name == OTHER_THAN:
-                continue
-            field = self.form.base_fields.get(name)
-            choices = dict(getattr(field, "choices", []) or [])
-            several = value if isinstance(value, list) else []
-            shown = "\n".join(str(choices.get(each, each)) for each in several) or value
-            if isinstance(value, bool):
-                shown = _("是") if value else _("否")
-            lines.append(
-                (
-                    labels.get(name) or name,
-                    choices.get(value, shown) if isinstance(value, str) else shown,
-                )
-            )
-        return {"lines": lines}
