@@ -178,7 +178,7 @@ class _Batch:
         from psycopg import Cursor
 
         raw, sent = self._raw, []
-        if settings.SANWEN_PREPARE and raw.prepare_threshold is None:
+        if raw.prepare_threshold is None:
             raw.prepare_threshold = 0
             raw.prepared_max = PREPARED
         with raw.pipeline():
@@ -202,13 +202,8 @@ class _Batch:
 
 def together(statements: Sequence[Ready]) -> list[Any]:
     """Run statements in order, on PostgreSQL in one go; what each one's rows came to."""
-    if connection.vendor != "postgresql":
-        found: list[Any] = []
-        with connection.cursor() as cursor:
-            for sql, values, read in statements:
-                cursor.execute(sql, values)
-                found.append(read(cursor.fetchall()) if read else None)
-        return found
+    if connection.vendor != "postgresql" or not settings.SANWEN_PREPARE:
+        return _plainly(statements)
     connection.ensure_connection()
     batch = _Batch(connection.connection, statements)
     watched: Any = connection._prepare_cursor(batch)  # type: ignore[attr-defined]
@@ -222,3 +217,24 @@ def together(statements: Sequence[Ready]) -> list[Any]:
         read(rows) if read else None
         for rows, (_sql, _values, read) in zip(batch.rows, statements, strict=True)
     ]
+
+
+def _plainly(statements: Sequence[Ready]) -> list[Any]:
+    """The same without the driver's pipeline and prepared statements: on PostgreSQL as one text, on
+    SQLite one after the other."""
+    found: list[Any] = []
+    with connection.cursor() as cursor:
+        if connection.vendor != "postgresql" or len(statements) == 1:
+            for sql, values, read in statements:
+                cursor.execute(sql, values)
+                found.append(read(cursor.fetchall()) if read else None)
+            return found
+        # Values apart from the words: traces and the log of slow statements show the words alone.
+        cursor.execute(
+            "; ".join(sql for sql, _values, _read in statements),
+            [value for _sql, values, _read in statements for value in values],
+        )
+        for _sql, _values, read in statements:
+            found.append(read(cursor.fetchall()) if read else None)
+            cursor.nextset()
+    return found
