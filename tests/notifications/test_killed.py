@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import signal
 
 import pytest
@@ -66,7 +67,9 @@ worker.run_once()
 
 
 def evening():
-    return clock.now().replace(hour=18)
+    """The next time that digests are sent: what happens after today's waits for tomorrow's."""
+    now = clock.now().astimezone(clock.SHANGHAI)
+    return now.replace(hour=18) + dt.timedelta(days=now.hour >= 18)
 
 
 def test_two_workers_send_each_message_once(case, post):
