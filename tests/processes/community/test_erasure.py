@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import io
 import subprocess
 from pathlib import Path
@@ -10,17 +9,13 @@ from typing import Any
 
 import pytest
 from django.conf import settings as project
-from django.core.cache import cache
-from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
 from processes.community.erasure import ERASED_NAME, eraser, subject_of
-from processes.community.models import HouseholdMember, Owner, Ownership, Person
-from tests.factories import make_estate, make_member, make_person, make_street, units_of
-from tests.sandbox.ballot_procedures import Vote
-from tests.sandbox.opinion_procedures import Needs, photo
-from workflows import acts, calendars, clock, erasing, jobs, records, sweep
+from processes.community.models import HouseholdMember, Owner, Person
+from tests.sandbox.opinion_procedures import Needs
+from workflows import acts, clock, erasing, jobs, records
 from workflows.models import (
     Alias,
     Attachment,
@@ -33,121 +28,14 @@ from workflows.models import (
     RollRow,
     Trace,
 )
-from workflows.parties import Party, directory
+from workflows.parties import Party
 from workflows.records.erasure import erased
 from workflows.records.trail import keep
 from workflows.steps.opinion import feedback_book
 
+from .erasure_cases import MASKED, NAME, PHONE, ROOM, TEXT, place_fixture  # noqa: F401 - fixture
+
 pytestmark = pytest.mark.django_db(transaction=True)
-NAME, PHONE = "欧阳示范乙", "19900004321"
-TEXT = f"我是{NAME},家里进水,电话{PHONE},独有的一句原话"
-MASKED = "家里进水,独有的公开说法"
-ROOM = "1号楼1单元101室"
-
-
-@pytest.fixture
-def place(settings: Any, tmp_path: Path) -> Any:
-    settings.SANWEN_DIRECTORY = "processes.community.directory.CommunityDirectory"
-    settings.SANWEN_STAFF_TOTP = False
-    settings.RATELIMIT_ENABLE = False
-    settings.MEDIA_ROOT = tmp_path / "media"
-    directory.cache_clear()
-    calendars.seed()
-    clock.set_now(dt.datetime(2026, 6, 1, 9, tzinfo=clock.SHANGHAI))
-    street = make_street()
-    estate = make_estate(units=4, parent=street)
-    yield Place(estate, street)
-    directory.cache_clear()
-
-
-class Place:
-    """An estate of four units; the first one's owner is whom this is about."""
-
-    def __init__(self, estate: Any, street: Any) -> None:
-        self.estate, self.community = estate, estate.community
-        self.units = units_of(estate)
-        self.office = make_person("clerk", "office", community=street)
-        self.committee = make_person("committee", "residents_committee", community=street)
-        self.person = make_person("wanglaoshi", name=NAME)
-        Owner.objects.filter(ownerships__unit=self.units[0]).update(name=NAME)
-        make_member(self.units[0], self.person)
-        self.others = [make_member(unit).person for unit in self.units[1:]]
-
-    def staff(self, role: str) -> Party:
-        person = self.office if role == "office" else self.committee
-        return Party(role, f"person:{person.pk}", person.pk)
-
-    def owner(self, number: int, role: str = "owner", **more: Any) -> Party:
-        person = self.person if number == 0 else self.others[number - 1]
-        return Party(role, f"household:{self.units[number].pk}", person.pk, **more)
-
-    def consultation(self) -> Case:
-        """The person says something with a photo; so does a neighbour; both are answered."""
-        case = acts.open_case(Needs, self.community, self.staff("office"), title="问需")
-        for number, text in ((0, TEXT), (1, "邻居的意见留着")):
-            acts.perform(
-                case,
-                "ask",
-                "opinion.submitted",
-                self.owner(number, "household"),
-                {"text": text},
-                {"photos": [photo(77 + number)]},
-            )
-        mine, other = Opinion.objects.order_by("pk")
-        for opinion, wording in ((mine, MASKED), (other, "邻居的公开说法")):
-            acts.perform(
-                case,
-                "ask",
-                "opinion.replied",
-                self.staff("residents_committee"),
-                {
-                    "opinions": [opinion.pk],
-                    "outcome": "adopted",
-                    "public_text": wording,
-                    "reason": "已列入本次改造的工程。",
-                },
-            )
-        acts.perform(
-            case,
-            "ask",
-            "household.visited",
-            self.staff("residents_committee"),
-            {"household": self.units[3].label, "result": "not_met", "on": "2026-06-01"},
-        )
-        return case
-
-    def ballot(self) -> Case:
-        """All four vote, and it is counted and confirmed."""
-        case = acts.open_case(Vote, self.community, self.staff("office"), title="表决")
-        call = {
-            "questions": "是否改造",
-            "matter": "ordinary",
-            "reason": "属于其他重大事项",
-            "opens_on": "2026-06-17",
-        }
-        chair = self.staff("residents_committee")
-        acts.perform(case, "ballot", "ballot.called", chair, call)
-        clock.set_now(dt.datetime(2026, 6, 17, 9, tzinfo=clock.SHANGHAI))
-        sweep.sweep()
-        for number, choice in enumerate(("for", "for", "for", "against")):
-            acts.perform(case, "ballot", "vote.cast", self.owner(number), {"q1": choice})
-        return case
-
-    def confirm(self, case: Case) -> None:
-        clock.set_now(dt.datetime(2026, 7, 9, 9, tzinfo=clock.SHANGHAI))
-        sweep.sweep()
-        chair = self.staff("residents_committee")
-        acts.perform(case, "ballot", "result.confirmed", chair, {"reason": "询异期满无异议"})
-
-    def moved_out(self) -> None:
-        """Sold: another owns the unit now."""
-        Ownership.objects.filter(unit=self.units[0]).delete()
-        heir = Owner.objects.create(estate=self.estate, name="示范新主")
-        Ownership.objects.create(unit=self.units[0], owner=heir)
-
-    def erase(self, **more: Any) -> erasing.Report:
-        subject = subject_of(self.person, self.units[0], **more)
-        return erasing.carry_out(subject, "request", lambda case: eraser(self.office, case))
 
 
 def dump() -> bytes:
@@ -432,83 +320,3 @@ def test_who_still_owns_stays_on_the_roll(place):
 
 
 # --- page and command
-
-
-def post(client: Client, **data: Any) -> Any:
-    return client.post("/staff/erasure/estate/", {"reason": "request", **data})
-
-
-def test_the_page_shows_first_and_erases_when_confirmed(place):
-    case = place.consultation()
-    cache.clear()
-    client = Client()
-    client.force_login(place.office)
-    sent = {"unit": place.units[0].label, "account": "wanglaoshi"}
-    shown = post(client, **sent)
-    page = shown.content.decode()
-    assert "将要删除" in page
-    assert case.number in page
-    assert Opinion.objects.filter(text=TEXT).exists()
-    assert post(client, **sent, confirm="1").status_code == 302
-    assert not Opinion.objects.filter(text=TEXT).exists()
-    assert "各有一条记录" in client.get("/staff/erasure/estate/").content.decode()
-
-
-@pytest.mark.parametrize(
-    ("sent", "words"),
-    [
-        ({}, "请填写户室、账号、回执码或者原业主姓名"),
-        ({"receipt": "AAAAA-BBBBB-CCCCC-DDDDD"}, "本地点没有这张回执"),
-        ({"unit": "9号楼9单元999室"}, "名册中没有这一户"),
-        ({"account": "clerk"}, "本小区没有这个居民账号"),
-        ({"former": NAME}, "名册中没有这位已不拥有房屋的业主"),
-        ({"unit": ROOM, "close": "on"}, "注销账号须填写账号"),
-    ],
-)
-def test_the_page_says_what_is_wrong(place, sent, words):
-    client = Client()
-    client.force_login(place.office)
-    answer = post(client, **sent)
-    assert answer.status_code == 422
-    assert words in answer.content.decode()
-
-
-def test_only_who_oversees_may_erase(place):
-    client = Client()
-    for person in (place.committee, place.person):
-        client.force_login(person)
-        assert client.get("/staff/erasure/estate/").status_code == 403
-    case = place.consultation()
-    client.force_login(place.office)
-    sent = client.post(f"/cases/{case.number}/do/case/erasure.done/", {"reason": "request"})
-    assert sent.status_code == 404
-    subject = subject_of(place.person)
-    with pytest.raises(acts.Refused):
-        acts.perform(
-            case,
-            "case",
-            "erasure.done",
-            place.staff("residents_committee"),
-            {"reason": "request", "subject": subject},
-        )
-
-
-def test_the_command_shows_first_and_erases_with_yes(place):
-    case = place.consultation()
-    out = io.StringIO()
-    told = {"account": "wanglaoshi", "estate": "estate", "unit": ROOM, "by": "clerk"}
-    call_command("erase", reason="request", stdout=out, **told)
-    assert "尚未删除" in out.getvalue()
-    assert Opinion.objects.filter(text=TEXT).exists()
-    call_command("erase", reason="request", yes=True, stdout=out, **told)
-    assert case.number in out.getvalue()
-    assert NAME not in out.getvalue()
-    assert not Opinion.objects.filter(text=TEXT).exists()
-
-
-@pytest.mark.parametrize(
-    "told", [{"account": "nobody"}, {"unit": "无"}, {}, {"former": NAME}, {"account": "committee"}]
-)
-def test_the_command_refuses_who_cannot_be_meant(place, told):
-    with pytest.raises(CommandError):
-        call_command("erase", reason="request", by="clerk", estate="estate", **told)
