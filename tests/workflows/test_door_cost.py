@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from tests.factories import make_estate, make_member, make_person, make_street, units_of
@@ -15,7 +15,7 @@ from tests.sandbox.directory import SandboxDirectory
 from tests.sandbox.opinion_procedures import OFFICE, Plans, household
 from tests.sandbox.panel_procedures import Kept, Review
 from tests.sandbox.rows import Looking, Row
-from workflows import acts, calendars, clock, records, sweep
+from workflows import acts, calendars, clock, records, statements, sweep
 from workflows.counting import RollUnit
 from workflows.models import BallotPaper, Case, Community, Record, Recount, Seat, Signature, StepRun
 from workflows.parties import Party, directory
@@ -26,8 +26,13 @@ MOST = 8
 """BEGIN and COMMIT among them, on PostgreSQL."""
 
 
-@pytest.fixture(autouse=True)
-def _fresh(transactional_db: Any) -> Any:
+WAYS = (True, False) if connection.vendor == "postgresql" else (True,)
+"""Prepared and by the driver's pipeline, or as one text."""
+
+
+@pytest.fixture(autouse=True, params=WAYS)
+def _fresh(request: Any, transactional_db: Any, settings: Any) -> Any:
+    settings.SANWEN_PREPARE = request.param
     calendars.seed()
     SandboxDirectory.reset()
     directory.cache_clear()
@@ -170,3 +175,33 @@ def test_a_term_that_moves_as_its_run_ends_is_counted_anew(monkeypatch: Any) -> 
 def case_length(case: Case) -> int:
     """How many records the case has by its own account."""
     return Case.objects.get(pk=case.pk).length
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite is sent one at a time")
+def test_statements_that_go_together_fail_together() -> None:
+    """In Django's words, with nothing of them done, and the connection goes on."""
+    row = Community(code="once", name="示范小区", kind="estate")
+    twice = [statements.inserting(row), statements.inserting(row)]
+    with pytest.raises(IntegrityError), transaction.atomic():
+        statements.together(twice)
+    assert not Community.objects.filter(code="once").exists()
+    [(one,), (two,)] = [rows[0] for rows in statements.together([asked(1), asked(2)])]
+    assert (one, two) == (1, 2)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite prepares by itself")
+def test_what_is_asked_again_is_not_prepared_again(settings: Any) -> None:
+    def prepared() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_prepared_statements")
+            return int(cursor.fetchone()[0])
+
+    connection.close()
+    for _each in range(3):
+        statements.together([asked(1), asked(2)])
+    assert prepared() == (1 if settings.SANWEN_PREPARE else 0)
+
+
+def asked(number: int) -> statements.Ready:
+    """A question whose answer is its value."""
+    return "SELECT %s::int", [number], list
