@@ -19,8 +19,8 @@ from processes.community import middleware
 from processes.community.models import Person
 from tests.factories import PASSWORD, make_estate, make_person
 from tests.permissions import routes
-from tests.processes.community.test_erasure import Place
-from tests.processes.community.test_erasure import place as place
+from tests.processes.community.erasure_cases import Place
+from tests.processes.community.erasure_cases import place as place
 from tests.processes.community.test_sign_in import activate, code_now, sign_in
 from tests.test_permissions import World
 

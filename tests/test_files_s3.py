@@ -16,7 +16,7 @@ from django.test import Client
 
 from config import files
 from processes.community.models import Person
-from tests.processes.community.test_erasure import MASKED, NAME, TEXT, forms_of, place  # noqa: F401
+from tests.processes.community.erasure_cases import MASKED, NAME, TEXT, forms_of, place  # noqa: F401
 from tests.sandbox.opinion_procedures import Needs, photo
 from tests.test_tasks import free_port
 from workflows import acts, jobs

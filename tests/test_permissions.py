@@ -17,8 +17,8 @@ from django.test import Client
 from sanwen.note import Signer
 from tests.factories import make_estate, make_member, make_person, make_street, units_of
 from tests.permissions import LIBRARY, ROLES, RULES, routes
-from tests.processes.community.test_erasure import Place
-from tests.processes.community.test_erasure import place as place
+from tests.processes.community.erasure_cases import Place
+from tests.processes.community.erasure_cases import place as place
 from tests.sandbox.opinion_procedures import Needs, photo
 from workflows import acts
 from workflows.models import Attachment, Case, Disclosure, StepRun

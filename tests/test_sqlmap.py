@@ -27,8 +27,8 @@ from django.db import connection
 from django.test import Client
 
 from tests.factories import make_person
-from tests.processes.community.test_erasure import Place
-from tests.processes.community.test_erasure import place as place
+from tests.processes.community.erasure_cases import Place
+from tests.processes.community.erasure_cases import place as place
 from tests.test_wapiti import server as server
 from workflows.models import Case, StepRun
 from workflows.portal.api import tokens

@@ -12,8 +12,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
 
-from tests.processes.community.test_erasure import Place
-from tests.processes.community.test_erasure import place as place
+from tests.processes.community.erasure_cases import Place
+from tests.processes.community.erasure_cases import place as place
 from tests.workflows.test_uploads import PDF, huge_png, picture, zipped
 from workflows import acts
 from workflows.models import Attachment

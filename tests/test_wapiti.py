@@ -30,8 +30,8 @@ from django.conf import settings
 from django.core.cache import cache
 from django.test import Client
 
-from tests.processes.community.test_erasure import Place
-from tests.processes.community.test_erasure import place as place
+from tests.processes.community.erasure_cases import Place
+from tests.processes.community.erasure_cases import place as place
 from tests.workflows.test_concurrency import ROOT, database_address
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]

@@ -11,7 +11,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from tests.processes.community.test_erasure import Place
+from tests.processes.community.erasure_cases import Place
 from tests.sandbox.opinion_procedures import Needs
 from workflows import acts
 from workflows.models import Case

@@ -12,8 +12,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from tests.processes.community.test_erasure import MASKED, NAME, PHONE, ROOM, TEXT, Place
-from tests.processes.community.test_erasure import place as place
+from tests.processes.community.erasure_cases import MASKED, NAME, PHONE, ROOM, TEXT, Place
+from tests.processes.community.erasure_cases import place as place
 from tests.sandbox.opinion_procedures import Design, photo
 from workflows import acts, clock
 from workflows.models import Case, Objection, StepRun

@@ -16,8 +16,8 @@ from django.test.utils import CaptureQueriesContext
 
 from processes.community.models import Role
 from tests.factories import make_estate, make_member, make_person, make_street, units_of
-from tests.processes.community.test_erasure import Place
-from tests.processes.community.test_erasure import place as place
+from tests.processes.community.erasure_cases import Place
+from tests.processes.community.erasure_cases import place as place
 from tests.sandbox.opinion_procedures import Needs, photo
 from tests.workflows.api_program import Program, consultation, said
 from workflows import acts, clock

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 
-from tests.processes.community.test_erasure import Place
-from tests.processes.community.test_erasure import place as place
+from tests.processes.community.erasure_cases import Place
+from tests.processes.community.erasure_cases import place as place
 from tests.sandbox.opinion_procedures import Needs, photo
 from workflows import acts
 from workflows.models import Attachment, Case, StepRun

@@ -10,8 +10,8 @@ import pytest
 from django.test import Client
 
 from tests.factories import make_person
-from tests.processes.community.test_erasure import Place
-from tests.processes.community.test_erasure import place as place
+from tests.processes.community.erasure_cases import Place
+from tests.processes.community.erasure_cases import place as place
 from workflows import clock
 from workflows.models import ApiToken, Case, Submission
 from workflows.portal.api import tokens

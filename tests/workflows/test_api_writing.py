@@ -11,8 +11,8 @@ from django.db import connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from tests.processes.community.test_erasure import Place
-from tests.processes.community.test_erasure import place as place
+from tests.processes.community.erasure_cases import Place
+from tests.processes.community.erasure_cases import place as place
 from tests.sandbox.ballot_procedures import Vote
 from tests.sandbox.opinion_procedures import photo
 from workflows import acts, clock, sweep

@@ -26,8 +26,8 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from processes.community.erasure import eraser, subject_of
 from sanwen.note import Signer
-from tests.processes.community.test_erasure import NAME, TEXT, Place
-from tests.processes.community.test_erasure import place as place
+from tests.processes.community.erasure_cases import NAME, TEXT, Place
+from tests.processes.community.erasure_cases import place as place
 from tests.workflows.test_concurrency import database_address
 from workflows import acts, clock, erasing
 from workflows.models import Case, Checkpoint, Record

@@ -12,8 +12,8 @@ from django.db import connection
 
 from sanwen import note
 from sanwen.verify import Trust, verify
-from tests.processes.community.test_erasure import Needs, Place
-from tests.processes.community.test_erasure import place as place
+from tests.processes.community.erasure_cases import Needs, Place
+from tests.processes.community.erasure_cases import place as place
 from workflows import acts, clock, doubt, records, sweep
 from workflows.models import Case, Checkpoint, Record, StepRun
 from workflows.records import log

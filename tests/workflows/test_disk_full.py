@@ -18,8 +18,8 @@ from django.test import Client
 from PIL import Image
 
 from sanwen import note
-from tests.processes.community.test_erasure import Place
-from tests.processes.community.test_erasure import place as place
+from tests.processes.community.erasure_cases import Place
+from tests.processes.community.erasure_cases import place as place
 from workflows import records
 from workflows.models import Attachment, Case, Opinion, Record
 from workflows.portal import faults

@@ -15,8 +15,8 @@ from django.test import Client
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.processes.community.test_erasure import Place
-from tests.processes.community.test_erasure import place as place
+from tests.processes.community.erasure_cases import Place
+from tests.processes.community.erasure_cases import place as place
 from workflows import tracing
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.city]

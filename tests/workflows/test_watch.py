@@ -16,8 +16,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from config.logs import HideReceipts, Json
-from tests.processes.community.test_erasure import NAME, Place
-from tests.processes.community.test_erasure import place as place
+from tests.processes.community.erasure_cases import NAME, Place
+from tests.processes.community.erasure_cases import place as place
 from workflows import clock, watch
 from workflows.models import StepRun
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from processes.community.erasure import eraser, subject_of
 from processes.community.models import Owner, Ownership
@@ -26,8 +29,8 @@ MASKED = "家里进水,独有的公开说法"
 ROOM = "1号楼1单元101室"
 
 
-@pytest.fixture(name="place")
-def place_fixture(settings: Any, tmp_path: Path) -> Any:
+@pytest.fixture
+def place(settings: Any, tmp_path: Path) -> Any:
     settings.SANWEN_DIRECTORY = "processes.community.directory.CommunityDirectory"
     settings.SANWEN_STAFF_TOTP = False
     settings.RATELIMIT_ENABLE = False
@@ -129,3 +132,36 @@ class Place:
     def erase(self, **more: Any) -> erasing.Report:
         subject = subject_of(self.person, self.units[0], **more)
         return erasing.carry_out(subject, "request", lambda case: eraser(self.office, case))
+
+
+def dump() -> bytes:
+    """All that the database holds: the files with their log, or every row of every table."""
+    if connection.vendor == "sqlite":
+        path = Path(connection.settings_dict["NAME"])
+        files = [path, path.with_name(path.name + "-wal")]
+        # By another process: to close such a file in this one would end SQLite's locks on it.
+        there = [str(file) for file in files if file.exists()]
+        return subprocess.run(["cat", *there], capture_output=True, check=True).stdout
+    out = io.BytesIO()
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            with cursor.copy(f'COPY "{table}" TO STDOUT') as rows:  # psycopg
+                for row in rows:
+                    out.write(bytes(row))
+    return out.getvalue()
+
+
+def on_disk(*folders: Path) -> bytes:
+    """What lies in folders: contents and names."""
+    found = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    return b"".join(file.read_bytes() + file.name.encode() for file in found)
+
+
+def forms_of(value: str) -> list[bytes]:
+    """A value as it might stand in a row: plain, in JSON, or in a disclosure (base64)."""
+    import base64
+
+    plain = value.encode()
+    escaped = value.encode("ascii", "backslashreplace")
+    windows = [base64.urlsafe_b64encode(plain[at:])[4:-6] for at in range(3)]
+    return [plain, escaped, *(window for window in windows if len(window) > 8)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -33,42 +31,10 @@ from workflows.records.erasure import erased
 from workflows.records.trail import keep
 from workflows.steps.opinion import feedback_book
 
-from .erasure_cases import MASKED, NAME, PHONE, ROOM, TEXT, place_fixture  # noqa: F401 - fixture
+from .erasure_cases import MASKED, NAME, PHONE, ROOM, TEXT, dump, forms_of, on_disk
+from .erasure_cases import place as place
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def dump() -> bytes:
-    """All that the database holds: the files with their log, or every row of every table."""
-    if connection.vendor == "sqlite":
-        path = Path(connection.settings_dict["NAME"])
-        files = [path, path.with_name(path.name + "-wal")]
-        # By another process: to close such a file in this one would end SQLite's locks on it.
-        there = [str(file) for file in files if file.exists()]
-        return subprocess.run(["cat", *there], capture_output=True, check=True).stdout
-    out = io.BytesIO()
-    with connection.cursor() as cursor:
-        for table in connection.introspection.table_names(cursor):
-            with cursor.copy(f'COPY "{table}" TO STDOUT') as rows:  # psycopg
-                for row in rows:
-                    out.write(bytes(row))
-    return out.getvalue()
-
-
-def on_disk(*folders: Path) -> bytes:
-    """What lies in folders: contents and names."""
-    found = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
-    return b"".join(file.read_bytes() + file.name.encode() for file in found)
-
-
-def forms_of(value: str) -> list[bytes]:
-    """A value as it might stand in a row: plain, in JSON, or in a disclosure (base64)."""
-    import base64
-
-    plain = value.encode()
-    escaped = value.encode("ascii", "backslashreplace")
-    windows = [base64.urlsafe_b64encode(plain[at:])[4:-6] for at in range(3)]
-    return [plain, escaped, *(window for window in windows if len(window) > 8)]
 
 
 def test_the_person_is_gone_from_database_files_and_caches_and_every_check_holds(place):

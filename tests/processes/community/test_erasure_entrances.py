@@ -16,7 +16,8 @@ from workflows.models import (
     Opinion,
 )
 
-from .erasure_cases import MASKED, NAME, PHONE, ROOM, TEXT, place_fixture  # noqa: F401 - fixture
+from .erasure_cases import NAME, ROOM, TEXT
+from .erasure_cases import place as place
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
