@@ -115,9 +115,8 @@ class Walker:
 
     def fits(self) -> None:
         """Nothing of the page scrolls sideways."""
-        wide = self.page.evaluate(
-            "document.documentElement.scrollWidth > document.documentElement.clientWidth"
-        )
+        self.page.wait_for_load_state()  # a page that has only begun has no element yet
+        wide = self.page.locator("html").evaluate("page => page.scrollWidth > page.clientWidth")
         assert not wide, f"{self.page.url} is wider than the screen"
 
     def picture(self, path: Path) -> None:
