@@ -118,7 +118,7 @@ def checked(file: UploadedFile, *, pictures_only: bool = False) -> tuple[bytes, 
             out = io.BytesIO()
             clean.save(out, format=kind, **({"quality": 88} if kind == "JPEG" else {}))
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise ValidationError(_unknown(content)) from error
+        raise ValidationError(_unknown(content, pictures_only)) from error
     except (OSError, SyntaxError, ValueError) as error:
         raise ValidationError(_("照片已损坏，请重新拍摄或另存后上传。")) from error
     return out.getvalue(), *PICTURES[kind]
@@ -152,7 +152,9 @@ def _sign(escaped: re.Match[bytes]) -> bytes:
     return bytes([int(escaped[1], 16)])
 
 
-def _unknown(content: bytes) -> Any:
+def _unknown(content: bytes, pictures_only: bool) -> Any:
+    if pictures_only:
+        return _("此处只能上传照片（JPEG、PNG或WebP）。")
     try:
         found = puremagic.from_string(content)
     except (puremagic.PureError, ValueError):

@@ -165,6 +165,7 @@ class ScreenForm(_OfAppeal):
 class AssignmentForm(_OfAppeal):
     """Kind, leading unit and those beside it, and the wording that is published."""
 
+    conditional = frozenset({"unit", "door"})
     decision = forms.ChoiceField(
         label=_("办理意见"),
         choices=[("assigned", _("交承办单位办理")), ("referred", _("另有法定途径，告知去向"))],
@@ -192,7 +193,13 @@ class AssignmentForm(_OfAppeal):
     building = forms.ChoiceField(
         label=_("公开的楼栋"), choices=[("", _("不公开楼栋"))], required=False
     )
-    wording = _text(_("公开的诉求内容（已遮盖个人信息）"), required=False)
+    wording = _text(
+        _("公开的诉求内容（已遮盖个人信息）"),
+        help_text=_(
+            "号码、户室和认得出的姓名已经遮盖；程序认不全，请通读一遍，改去仍能认出本人的内容。"
+        ),
+        required=False,
+    )
 
     def setup(self) -> None:
         """Begin with what the author wrote, masked; without their consent nothing is published."""
@@ -280,6 +287,7 @@ class AnswerForm(_OfAppeal):
 class HandlingForm(AnswerForm):
     """An answer; or, at once and with a reason, back to who assigned it."""
 
+    conditional = frozenset({"answer", "result", "note", "reason"})
     decision = forms.ChoiceField(
         label=_("办理意见"),
         choices=[("replied", _("答复")), ("returned", _("不属于本单位职责，退回"))],

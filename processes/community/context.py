@@ -11,6 +11,7 @@ from django.utils.functional import SimpleLazyObject
 
 from workflows import clock
 from workflows.procedure import entrances
+from workflows.steps.privacy import MODERATORS
 
 from .directory import TYPISTS
 from .middleware import NEIGHBOURS, served
@@ -19,8 +20,9 @@ from .middleware import NEIGHBOURS, served
 def people(request: HttpRequest) -> dict[str, Any]:
     """Who reads, asked only where a page uses it, and once.
 
-    `serves`: whether in a role; `audits`: whether as an auditor; `keeps_rolls`: whether in one that
-    keeps the rolls of a place. `entrances`: where anybody may come in.
+    `serves`: whether in a role; `audits`, `moderates`: whether as an auditor, as a moderator;
+    `keeps_rolls`: whether in one that keeps the rolls of a place. `entrances`: where anybody may
+    come in.
     """
     user = getattr(request, "user", None)
 
@@ -31,6 +33,7 @@ def people(request: HttpRequest) -> dict[str, Any]:
     return {
         "serves": SimpleLazyObject(lambda: bool(roles() - NEIGHBOURS)),
         "audits": SimpleLazyObject(lambda: "auditor" in roles()),
+        "moderates": SimpleLazyObject(lambda: not roles().isdisjoint(MODERATORS)),
         "keeps_rolls": SimpleLazyObject(lambda: not roles().isdisjoint(TYPISTS)),
         "entrances": entrances(clock.today()),
         "demo": settings.DEMO,

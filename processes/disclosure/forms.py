@@ -246,6 +246,7 @@ class ReceiptForm(PrivateForm):
 class ExaminationForm(PrivateForm):
     """Is it clear what is asked for; if not, what is to be corrected, and by when (article 30)."""
 
+    conditional = frozenset({"asked_for", "days"})
     shown = ("days",)
     asked_for = text_field(_("需要补正的事项（内容不明确时填写，写入告知书）"), required=False)
     days = forms.IntegerField(
@@ -339,6 +340,7 @@ class CorrectionForm(PrivateForm):
 class LapseForm(PrivateForm):
     """No correction came in time: given up, or a good reason (article 30)."""
 
+    conditional = frozenset({"days"})
     shown = ("days",)
     reason = text_field(_("情况和理由"))
     days = forms.IntegerField(

@@ -151,6 +151,7 @@ class NoticeForm(PrivateForm):
 class DecisionForm(PrivateForm):
     """The draft of the reply (articles 36 to 39)."""
 
+    conditional = frozenset({"ground", "interest", "materials"})
     outcome_code = choice_field(
         _("答复结果"), {code: outcome.title for code, outcome in rules.OUTCOMES.items()}
     )
@@ -178,9 +179,21 @@ class DecisionForm(PrivateForm):
         required=False,
     )
     interest = text_field(
-        _("公共利益的理由（写入答复书和给第三方的告知书）"), rows=3, required=False, most=1000
+        _("公共利益的理由（写入答复书和给第三方的告知书）"),
+        help_text=_("认定公共利益的，应当填写。"),
+        rows=3,
+        required=False,
+        most=1000,
     )
-    materials = UploadField(label=_("提供给申请人的信息"), required=False)
+    materials = UploadField(
+        label=_("提供给申请人的信息"),
+        help_text=_("公开或者部分公开，而申请人要求在本系统领取电子数据的，应当附上。"),
+        required=False,
+    )
+    otherwise = forms.BooleanField(
+        label=_("无法按照申请人要求的形式提供，答复内容写明了提供的方式（条例第四十条）"),
+        required=False,
+    )
 
     def setup(self) -> None:
         """A draft that was returned is gone on with."""
@@ -219,7 +232,15 @@ class DecisionForm(PrivateForm):
             if fault:
                 self.add_error(*self.FAULTS[fault])
         self.required_if(data.get("overriding", False), "interest")
+        if self._to_be_had_here(data) and not (data.get("materials") or data.get("otherwise")):
+            self.add_error("materials", _("请附上提供给申请人的信息。"))
         return data
+
+    def _to_be_had_here(self, data: dict[str, Any]) -> bool:
+        """Whether information is given, and as the applicant wants it, in this system (40)."""
+        application = self.application
+        given = data.get("outcome_code") in ("granted", "partial")
+        return given and (application.form, application.way) == ("electronic", "web")
 
     def outcome(self) -> str:
         """On to the second person."""
@@ -250,14 +271,16 @@ class CheckForm(PrivateForm):
         "reasoned": _("结果、依据、理由相符"),
         "remedied": _("告知了救济途径和期限"),
     }
+    conditional = frozenset({"checks", "note"})
     shown = ("checks",)
     checks = forms.MultipleChoiceField(
         label=_("审查要点"),
+        help_text=_("各项都符合才能通过。"),
         choices=list(CHECKS.items()),
         widget=forms.CheckboxSelectMultiple,
         required=False,
     )
-    note = text_field(_("审查意见"), required=False)
+    note = text_field(_("审查意见"), help_text=_("退回重拟时必填。"), required=False)
 
     def clean(self) -> dict[str, Any]:
         """All of them to approve; a reason to return."""
@@ -337,6 +360,7 @@ class DeliveryForm(PrivateForm):
 class OpenListForm(TaskForm):
     """Is it opened to everybody from now on (article 44). Public, but not who asked."""
 
+    conditional = frozenset({"name"})
     name = PublicText(
         label=_("信息名称（纳入时填写，将公开）"),
         max_length=120,

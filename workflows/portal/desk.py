@@ -293,13 +293,16 @@ def act_done(request: HttpRequest, number: str, seq: int) -> HttpResponse:
             request,
             "my",
             case=case,
-            row=readers.record_row(case, trace.record),
+            row={
+                **readers.record_row(case, trace.record),
+                "title": words.deed(case, trace.record),
+            },
             step=words.step_title(case, trace.record.step),
             receipt={
                 "code": code,
                 "url": address,
                 "qr": qr(address),
-                "what": words.act_title(case, trace.record.step, trace.record.act),
+                "what": words.deed(case, trace.record),
                 "at": trace.record.at,
                 "case_title": case.title,
                 "case_number": case.number,
@@ -329,7 +332,7 @@ def _again(request: HttpRequest, case: Case, trace: Trace) -> str:
 @login_required
 def my(request: HttpRequest) -> HttpResponse:
     """My matters: what waits for me, where I belong, everything I did and what became of it."""
-    page = Paginator(mine.my_acts(request.user), 20).get_page(request.GET.get("page"))
+    page = Paginator(mine.my_deeds(request.user), 20).get_page(request.GET.get("page"))
     rows = []
     became = following([trace.record for trace in page.object_list])
     for trace in page.object_list:
@@ -337,8 +340,10 @@ def my(request: HttpRequest) -> HttpResponse:
         own = became[trace.record_id]
         rows.append(
             {
-                **readers.record_row(case, trace.record),
+                "title": words.deed(case, trace.record),
+                "at": trace.record.at,
                 "case": case,
+                "state": mine.state_of_own(case, trace.record.role),
                 "step": words.step_title(case, trace.record.step),
                 "receipt": f"/cases/{case.number}/done/{trace.record.seq}/",
                 "answers": own.answers,

@@ -13,11 +13,11 @@ from viewflow.workflow.status import STATUS
 from .. import clock
 from ..models.case import Case, StepRun
 from ..models.record import Trace
-from ..parties import Party, directory
+from ..parties import Party, directory, own_roles
 from ..steps.base import Step, look_at
 from ..steps.matters import CaseActs
 from ..steps.opinion_rows import Opinion
-from .readers import cases, run_row
+from .readers import case_state, cases, run_row
 from .viewer import Offer, Viewer
 
 CARDS = 24
@@ -33,6 +33,18 @@ def my_acts(user: Any) -> QuerySet[Trace]:
         .select_related("record__case__community", "record__run")
         .order_by("-record_id")
     )
+
+
+def my_deeds(user: Any) -> QuerySet[Trace]:
+    """The same without what only begins a case of one's own: the act that opens it says nothing to
+    who handed something in by the next one."""
+    return my_acts(user).exclude(record__act="case.opened", record__role__in=own_roles())
+
+
+def state_of_own(case: Case, role: str) -> tuple[str, Any] | None:
+    """How a case stands (code, words) that is its opener's own, for a role that may open it alone;
+    its page is where they read the answer."""
+    return case_state(case, []) if role in case.declared.opener_only else None
 
 
 def my_communities(user: Any) -> list[Case]:
@@ -93,7 +105,8 @@ def inbox(user: Any, parties: Mapping[int, Sequence[Party]] | None = None) -> li
         offers = [
             offer
             for offer in viewer.buttons(run, run.step)
-            if not offer.paper and not offer.spec.optional and not _for_others(offer)
+            if not (offer.paper or offer.spec.optional or _for_others(offer))
+            and not _for_everybody(offer, mine)
         ]
         suspended = case.suspended_at is not None
         waiting = [] if suspended else run.step.waiting(run, viewer.roles)
@@ -133,6 +146,12 @@ def _for_others(offer: Offer) -> bool:
     """Whether those who handle a step may do an act of its participants only in their stead."""
     handlers = all(party.role in offer.step.by for party in offer.parties)
     return offer.spec.by == "participants" and handlers
+
+
+def _for_everybody(offer: Offer, mine: set[tuple[int, str]]) -> bool:
+    """Whether whoever has an account may do an act, in a case that this one did not open: that is
+    an invitation (apply for a post), and waits for nobody."""
+    return all(p.everyone and (offer.case.pk, p.role) not in mine for p in offer.parties)
 
 
 def _late_rows(

@@ -61,7 +61,7 @@ def moderation(request: HttpRequest) -> HttpResponse:
         "portal/moderation.html",
         context(
             request,
-            "inbox",
+            "moderation",
             page=page,
             texts=[text for row in page.object_list for text in _texts(row)],
             waiting=_waiting(mine),
@@ -175,7 +175,7 @@ def _mask(
         "portal/mask.html",
         context(
             request,
-            "inbox",
+            "moderation",
             case=case,
             spec=spec,
             text=text,

@@ -70,9 +70,7 @@ def receipt(request: HttpRequest, code: str = "") -> HttpResponse:
         record = trace.record
         case = record.case
         row = readers.record_row(case, record)
-        node = case.declared._nodes_by_name.get(record.step)
-        if isinstance(node, Step) and (spec := node.acts.get(record.act)):
-            row["title"] = node.act_title(spec, {})
+        row["title"] = words.deed(case, record)
         page.update(
             case=case,
             record=record,

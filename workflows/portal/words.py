@@ -268,6 +268,16 @@ def act_title(case: Case, step: str, act: str) -> Words:
     return spec.title if spec else act
 
 
+def deed(case: Case, record: Record) -> Words:
+    """What somebody did, for whoever did it: a task is called what it is about."""
+    node: Any = case.declared._nodes_by_name.get(record.step)
+    spec = node.acts.get(record.act) if isinstance(node, Step) else None
+    if spec is None:
+        return act_title(case, record.step, record.act)
+    title: Words = node.act_title(spec, record.content["body"])
+    return title
+
+
 def step_title(case: Case, step: str) -> Words:
     """What people read for a step."""
     node = case.declared._nodes_by_name.get(step)

@@ -103,6 +103,9 @@ class ActForm(forms.Form):
 
     words: ClassVar[dict[str, Words]] = {}
     """What people read for names and codes in its record that are no field or choice of its own."""
+    conditional: ClassVar[frozenset[str]] = frozenset()
+    """Fields that some answers ask for and others do not: their label or help says when, and no
+    page calls them optional."""
     labels: ClassVar[dict[str, Words]] = {}
     """What people read for the names of fields in its record, where the label of the field asks
     for more than it says (``（将公开）``) or the word for all records does not fit."""
@@ -111,7 +114,8 @@ class ActForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.act = act
         self.setup()
-        for field in self.fields.values():
+        for name, field in self.fields.items():
+            field.conditional = name in self.conditional  # type: ignore[attr-defined]
             if (
                 field.error_messages.get("required")
                 == forms.Field.default_error_messages["required"]

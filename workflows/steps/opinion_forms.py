@@ -114,6 +114,7 @@ class AnswerForm(ActForm):
 class ReplyForm(AnswerForm):
     """A reply to one opinion, or one reply to several like opinions."""
 
+    conditional = frozenset({"referral"})
     opinions = Keys(label=_("意见"))
     outcome = forms.ChoiceField(
         label=_("处理结果"), choices=list(OUTCOMES.items()), widget=forms.RadioSelect

@@ -22,6 +22,7 @@ class SignatureForm(ActForm):
     ``score_<criterion>``, ``failed_<criterion>``, ``reason``, ``remarks``, ``papers``.
     """
 
+    conditional = frozenset({"reason"})
     decision = forms.ChoiceField(label=_("意见"), widget=forms.RadioSelect)
     reason = PublicText(
         label=_("理由（不同意、退回或者不合格时必填，将公开）"), max_length=1000, required=False

@@ -56,6 +56,30 @@ def test_anybody_with_an_account_applies_and_gets_a_receipt(street, frozen):
     assert Case.objects.count() == 1
 
 
+def test_an_applicant_finds_the_application_its_state_and_its_answer_among_their_own(street):
+    client = street.client("applicant")
+    story = street.story()
+    base = story.case.get_absolute_url()
+
+    def own() -> str:
+        page = client.get("/my/").content.decode()
+        return page[page.index("我办过的") : page.index("与我有关的事项")]
+
+    waits = own()
+    assert waits.count('class="what"') == 1  # the act that opened the case says nothing to them
+    assert "提出申请</a>" in waits
+    assert f'<span class="code">{story.case.number}</span>' in waits
+    assert "进行中" in waits
+    assert f'<a href="{base}">查看办理情况和答复</a>' in waits
+    story.receive().clear().handle().decide().check().deliver()
+    answered = own()
+    assert "进行中" not in answered
+    assert "已答复" in answered
+    said = re.search(r'<a href="(/cases/[^"]+/done/[^"]+)">提出申请', answered)
+    assert said is not None
+    assert "“提出申请”已登记" in client.get(said[1]).content.decode()
+
+
 def test_a_form_with_faults_opens_no_case(street, frozen):
     client = street.client("stranger")
     answer = client.post(OPEN, {**SENT, "description": ""})

@@ -174,6 +174,23 @@ def test_the_applicant_reads_the_reply_when_it_is_delivered(told, street):
     assert client.get(materials.get_absolute_url()).status_code == 200
 
 
+@pytest.mark.parametrize("outcome", ["granted", "partial"])
+def test_what_is_given_here_is_given_with_the_draft_or_the_draft_says_how_else(
+    told, street, outcome
+):
+    story = told().receive().clear().handle()
+    said = {"outcome_code": outcome, "ground": "internal" if outcome == "partial" else ""}
+    said |= {"topic": "施工合同", "text": "现予提供，见附件。"}
+    with pytest.raises(acts.Refused, match="请附上提供给申请人的信息"):
+        story.do("decide", said)
+    page = f"{story.case.get_absolute_url()}do/decide/task.done/"
+    shown = street.client("office").get(page).content.decode()
+    assert "提供给申请人的信息</label>" in shown  # no 选填 beside what some answers need
+    assert "公共利益的理由（写入答复书和给第三方的告知书）</label>" in shown
+    story.do("decide", {**said, "text": "请于工作日到本机关查阅。", "otherwise": "on"})
+    assert Decision.objects.get(case=story.case).outcome == outcome
+
+
 def test_a_superseded_draft_is_not_for_the_applicant(told, street):
     story = told().receive().clear().handle().decide()
     first = Attachment.objects.get(field="materials")

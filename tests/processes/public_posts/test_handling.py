@@ -123,6 +123,15 @@ def test_months_to_assess_wait_in_the_inbox_until_the_tenth(walk):
     assert note("office") is None
 
 
+def test_an_invitation_to_everybody_waits_in_nobodys_inbox(walk):
+    walk.announce()
+    office = walk.people["office"]
+    step = f"/cases/{walk.case.number}/steps/{walk.run('apply').pk}/"
+    page = client_of(office).get(step).content.decode()
+    assert "/do/apply/" in page  # staff may apply, as everybody may
+    assert not [row for row in mine.inbox(office) if row["case_number"] == walk.case.number]
+
+
 def test_agreements_that_end_soon_wait_in_the_inbox_of_the_office(walk):
     on_posts(walk)
     at("2027-03-25")
