@@ -18,6 +18,7 @@ from workflows.acts import Act, Written
 from workflows.models import StepRun
 from workflows.parties import Party
 from workflows.steps.act import ActSpec, Words, act, refuse
+from workflows.steps.base import look_at
 
 from . import forms, rules
 from .models import Applicant, Assessment, Holder
@@ -136,6 +137,14 @@ class Manage(Holders):
         """The 10th after the first month that is not assessed in full."""
         left = self.missing(run, rules.WEIGHTS)
         return rules.report_due(min(left)) if left else None
+
+    @classmethod
+    def late(cls, runs: Sequence[StepRun]) -> Mapping[int, dt.date]:
+        """Where a month was to be reported before today and is not."""
+        look_at(runs)
+        dues = {run.pk: run.step.next_due(run) for run in runs}
+        today = clock.today()
+        return {pk: due for pk, due in dues.items() if due is not None and due < today}
 
     def progress(self, run: StepRun) -> Iterator[Progress]:
         """The last six months to assess, part by part."""

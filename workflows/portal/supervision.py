@@ -11,7 +11,19 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db import models
+from django.db.models import (
+    DateField,
+    DateTimeField,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce, Least
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -20,11 +32,14 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 from django_ratelimit.decorators import ratelimit
+from viewflow.workflow.status import STATUS
 
 from .. import clock
 from ..models.case import StepRun
 from ..parties import directory, holder_title
+from ..procedure import all_declared
 from ..records import export
+from ..steps.base import Step
 from . import readers
 from .figures import MEASURES, Scope, following, undecided
 from .open_data import CSV, stream
@@ -151,16 +166,44 @@ def _overseen(request: HttpRequest) -> Collection[int]:
     return directory().overseen(request.user, clock.now())
 
 
-def late_runs(now: dt.datetime) -> QuerySet[StepRun]:
-    """The open steps whose term is broken, or in which an objection should have been decided."""
+def standing() -> QuerySet[StepRun]:
+    """The open steps that somebody holds, in cases that go on."""
+    return StepRun.objects.filter(
+        finished__isnull=True, process__finished__isnull=True, process__suspended_at__isnull=True
+    ).exclude(held_by="")
+
+
+def late_within(places: Collection[int]) -> dict[int, dt.date]:
+    """Of the open steps of these places those in which something else than their own term or an
+    objection's is late, and since which day; by the run's key."""
+    kinds: dict[type[Step], Q] = {}
+    for declared in all_declared():
+        for step in declared.steps():
+            if type(step).late.__func__ is not Step.late.__func__:  # type: ignore[attr-defined]
+                here = Q(
+                    process__procedure=declared.code,
+                    process__version=declared.version,
+                    name=step.name,
+                )
+                kinds[type(step)] = kinds.get(type(step), Q(pk__in=())) | here
+    found: dict[int, dt.date] = {}
+    for kind, here in kinds.items():
+        runs = standing().filter(here, process__community__in=places, status=STATUS.STARTED)
+        found |= kind.late(list(runs.select_related("process__community")))
+    return found
+
+
+def late_runs(now: dt.datetime, within: Collection[int] = ()) -> QuerySet[StepRun]:
+    """The open steps whose term is broken, in which an objection should have been decided, and
+    those of which it is known that something else `within` them is late."""
     waiting = undecided(now).filter(run=OuterRef("pk"))
     late = Q(overdue_at__isnull=False, broken_at__isnull=False) | Q(Exists(waiting))
-    return StepRun.objects.filter(
-        late,
-        finished__isnull=True,
-        process__finished__isnull=True,
-        process__suspended_at__isnull=True,
-    ).exclude(held_by="")
+    return standing().filter(late | Q(pk__in=within) if within else late)
+
+
+def _soonest(*days: Any) -> Any:
+    """The least of several columns of which some may be empty."""
+    return Least(*(Coalesce(day, *days) for day in days))
 
 
 @login_required
@@ -172,7 +215,8 @@ def overdue(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     form = ScopeFilter(request.GET, places)
     now, today = clock.now(), clock.today()
-    found = late_runs(now).filter(process__community__in=places)
+    within = late_within(places)
+    found = late_runs(now, within).filter(process__community__in=places)
     if form.is_valid():
         scope = form.scope
         if scope.procedure:
@@ -184,14 +228,25 @@ def overdue(request: HttpRequest) -> HttpResponse:
             found = found.filter(here)
     else:
         found = found.none()
-    # Late since the term of the step, or since that of an objection to it, whichever was before.
+    # Late since the term of the step, or since that of an objection to it or of something else in
+    # it, whichever was before.
     of_run = undecided(now).filter(run=OuterRef("pk")).order_by("due_at")
+    own = [
+        When(pk=pk, then=Value(dt.datetime.combine(day, dt.time.max, clock.SHANGHAI)))
+        for pk, day in within.items()
+    ]
     found = found.annotate(
-        due_at=Coalesce(Subquery(of_run.values("due_at")[:1]), F("ends_at")),
-        due_on=Coalesce(Subquery(of_run.values("due_on")[:1]), F("ends_on")),
+        due_at=Subquery(of_run.values("due_at")[:1]),
+        due_on=Subquery(of_run.values("due_on")[:1]),
+        own_at=models.Case(*own, default=None, output_field=DateTimeField()),
+        own_on=models.Case(
+            *(When(pk=pk, then=Value(day)) for pk, day in within.items()),
+            default=None,
+            output_field=DateField(),
+        ),
     ).annotate(
-        late_at=Least("due_at", Coalesce("ends_at", "due_at")),
-        late_on=Least("due_on", Coalesce("ends_on", "due_on")),
+        late_at=_soonest(F("due_at"), F("own_at"), F("ends_at")),
+        late_on=_soonest(F("due_on"), F("own_on"), F("ends_on")),
     )
     found = found.select_related("process__community").order_by("late_at", "pk")
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))

@@ -237,6 +237,13 @@ class Step(RunTerms, Node):
         None where the run's own term is all there is."""
         return None
 
+    @classmethod
+    def late(cls, runs: Sequence[StepRun]) -> Mapping[int, dt.date]:
+        """Of open runs of this kind of step, those in which a day has passed by which something had
+        to be done that is neither the run's own term nor an objection's, and that day; by the run's
+        key. A constant number of queries."""
+        return {}
+
     def roster(self, run: StepRun) -> Mapping[str, Words]:
         """Who stands how, for previews, which list whom an act would change; may hold clear values.
         For those who may do the act; a constant number of queries."""

@@ -46,6 +46,11 @@ def at(day: str) -> None:
     clock.set_now(dt.datetime.combine(dt.date.fromisoformat(day), dt.time(10), clock.SHANGHAI))
 
 
+def late_list(client: Any) -> list[dict[str, Any]]:
+    """What the list of what is overdue shows."""
+    return client.get("/supervision/overdue/").context["rows"]
+
+
 def test_training_is_previewed_with_whoever_would_move_up_and_nothing_is_done(walk):
     walk.until_publicity()
     walk.after(12)
@@ -114,6 +119,10 @@ def test_months_to_assess_wait_in_the_inbox_until_the_tenth(walk):
     assert note("residents_committee") is None
     at("2026-06-12")
     assert note("office")["state"] == "overdue"
+    listed = late_list(client_of(walk.people["office"]))
+    assert [(row["case"].pk, row["step"], row["last_day"], row["days"]) for row in listed] == [
+        (walk.case.pk, "在岗管理", dt.date(2026, 6, 10), 2)
+    ]
     step = client_of(walk.people["office"]).get(
         f"/cases/{walk.case.number}/steps/{walk.run('manage').pk}/"
     )
@@ -121,6 +130,7 @@ def test_months_to_assess_wait_in_the_inbox_until_the_tenth(walk):
     told = {"month": "2026-05-09", "part": "office", "points": "1 48\n2 40"}
     walk.do("manage", "assessment.entered", told)
     assert note("office") is None
+    assert not late_list(client_of(walk.people["office"]))
 
 
 def test_an_invitation_to_everybody_waits_in_nobodys_inbox(walk):
