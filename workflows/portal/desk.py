@@ -25,6 +25,7 @@ from .. import acts, clock, records
 from ..models.case import Case, StepRun
 from ..models.record import Trace
 from ..parties import Party, directory, role_title
+from ..steps.act import Words
 from ..steps.answers import following
 from ..steps.base import SHOWN, Step
 from ..steps.matters import CaseActs
@@ -102,10 +103,13 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
     """The page of one act: shows its form, and sends it through the one door."""
     case = find_case(number)
     offer = offer_of(Viewer(request.user, case), step, act, "paper" in request.GET)
-    closed = None
+    closed: Words | None = None
     if offer.run is None and step != acts.CASE:
         closed = _("该环节尚未开始或者已经结束。")
     posted = request.method == "POST"
+    if offer.run is not None and not (posted or offer.paper):
+        able = offer.step.able(offer.spec, offer.run, offer.parties)
+        closed = None if able else offer.step.unable(offer.spec, offer.run, offer.parties)
     sent = request.POST if posted else request.GET
     doing = acts.Act(case, offer.run, offer.spec, _meant(request, offer), clock.now(), payload=sent)
     try:

@@ -196,6 +196,10 @@ class Step(RunTerms, Node):
         then offers it. Not a guard."""
         return parties
 
+    def unable(self, spec: ActSpec, run: StepRun, parties: tuple[Party, ...]) -> Words:
+        """Why none of the `parties` is able, for who opens the page of the act all the same."""
+        return _("这一项现在不由您办理：您已经办理过，或者须由别人办理。")
+
     @property
     def codes(self) -> dict[str, Words]:
         """What people read for the codes that this step's records hold (its seats, lots, items)."""

@@ -29,6 +29,7 @@ from .task import Task
 YELLOW, RED = "yellow", "red"
 LEADS = ("task.done", "term.extended")
 """What the leading unit alone does."""
+ELSEWHERE = _("这一事项没有交给您所在的单位。")
 
 
 def yellow_on(ends_on: dt.date, calendar: terms.Calendar) -> dt.date:
@@ -202,9 +203,14 @@ class Handling(Task):
             parties = super().able(spec, run, parties)
         return tuple(party for party in parties if self._places(run, spec, party))
 
+    def unable(self, spec: ActSpec, run: StepRun, parties: tuple[Party, ...]) -> Words:
+        """It has been given to others; or they did the step that this one checks."""
+        placed = any(self._places(run, spec, party) for party in parties)
+        return super().unable(spec, run, parties) if placed else ELSEWHERE
+
     def _require_place(self, doing: Act) -> None:
         if not self._places(doing.open_run, doing.spec, doing.party):
-            raise refuse(_("这一事项没有交给您所在的单位。"), code="wrong_party")
+            raise refuse(ELSEWHERE, code="wrong_party")
 
     def offered(self, spec: ActSpec, run: StepRun) -> bool:
         """Only what the step has, and an extension only once and in time."""

@@ -21,6 +21,7 @@ from .base import NOTHING, Step
 
 OTHER_THAN = "other_than"
 """Where a run keeps who may not do it; private."""
+OTHER_PERSON = _("须由另一人办理：您办理了上一环节。")
 
 
 class TaskForm(ActForm):
@@ -131,6 +132,10 @@ class Task(Step):
         """Not whoever did the step that this one checks."""
         return tuple(party for party in parties if not self._same(run, party))
 
+    def unable(self, spec: ActSpec, run: StepRun, parties: tuple[Party, ...]) -> Words:
+        """They did the step that this one checks."""
+        return OTHER_PERSON
+
     @staticmethod
     def _same(run: StepRun, party: Party) -> bool:
         user, key = run.data.get(OTHER_THAN) or (None, None)
@@ -175,7 +180,7 @@ class Task(Step):
         """Write down what was done and go on with its outcome."""
         form: TaskForm = doing.form
         if self._same(doing.open_run, doing.party):
-            raise refuse(_("须由另一人办理：您办理了上一环节。"), code="wrong_party")
+            raise refuse(OTHER_PERSON, code="wrong_party")
         fact = form.fact()
         outcome = form.outcome() or doing.data.get("chosen") or next(iter(self.outcomes_to))
         body = form.public()

@@ -117,6 +117,26 @@ def test_who_reads_an_appeal_and_its_photos(town):
     assert Client().get(f"{other}files/{photo.rsplit('/', 2)[1]}/").status_code == 404
 
 
+def test_whom_the_rules_bar_from_an_act_reads_why_before_writing_anything(town):
+    case, author = town.assigned()
+
+    def opened(who: str, step: str) -> str:
+        client = Client()
+        client.force_login(town.people[who])
+        return client.get(f"{case.get_absolute_url()}do/{step}/task.done/").content.decode()
+
+    assert 'name="answer"' in opened("first", "handle")
+    shown = opened("city", "handle")
+    assert "这一事项没有交给您所在的单位。" in shown
+    assert 'name="answer"' not in shown
+    town.do(case, "handle", "first", ANSWER)
+    acts.perform(case, "rate", "task.done", author, {"rating": "unsatisfied"})
+    shown = opened("first", "rework")
+    assert "须由另一人办理：您办理了上一环节。" in shown
+    assert '<form class="form"' not in shown
+    assert '<form class="form"' in opened("second", "rework")
+
+
 def test_held_matters_are_in_no_public_list(town):
     shown, _author = town.assigned()
     held, _author, receipt = town.submit(held="flood")
