@@ -26,7 +26,7 @@ from django_ratelimit.exceptions import Ratelimited
 from workflows import acts, clock
 from workflows.models import Case, Community
 from workflows.parties import Party
-from workflows.portal import paging
+from workflows.portal import again, paging
 from workflows.portal.places import offered
 from workflows.portal.viewer import Viewer
 from workflows.portal.views import context, find_case, limit_searching
@@ -74,9 +74,9 @@ def _suspicion(request: HttpRequest) -> str:
     return "flood" if many or crowd else "same" if same else ""
 
 
-def _submission(request: HttpRequest) -> str:
+def _submission(request: HttpRequest, given: str) -> str:
     """Names this filling in of the form, to this browser alone: a second click is the same one."""
-    given = request.POST.get("submission", "")[:64] or uuid.uuid4().hex
+    given = given or uuid.uuid4().hex
     mark = salted_hmac("appeals.submission", f"{_browser('', request)}:{given}", algorithm="sha256")
     return mark.hexdigest()[:32]
 
@@ -130,7 +130,8 @@ def submit(request: HttpRequest) -> HttpResponse:
     if where is None:
         page = context(request, "appeals", places=reading.places(), missing="place" in request.GET)
         return render(request, "appeals/where.html", page)
-    submission = _submission(request)
+    given = again.key_of(request, "submission")
+    submission = _submission(request, given)
     author = _author(request, submission)
     form = _form(request, where, author)
     posted = request.method == "POST"
@@ -142,7 +143,7 @@ def submit(request: HttpRequest) -> HttpResponse:
         except acts.Refused as refused:
             form.add_error(None, str(refused))
         else:
-            return redirect(f"/r/{done.receipt}/")
+            return again.remember(request, redirect(f"/r/{done.receipt}/"), "submission", given)
     del form.fields["held"]
     return _page(request, form, where)
 
@@ -196,7 +197,7 @@ def enter(request: HttpRequest) -> HttpResponse:
         missing = where is not None or "place" in request.GET
         page = context(request, "appeals", places=mine, entering=True, missing=missing)
         return render(request, "appeals/where.html", page)
-    submission = _submission(request)
+    submission = _submission(request, request.POST.get("submission", "")[:64])
     officer = Party("anyone", f"drawn:{submission}", request.user.pk, via="paper")
     form = _form(request, where, officer)
     intake = IntakeForm(request.POST or None, initial={"happened_on": clock.today()})

@@ -22,9 +22,13 @@ from .. import acts, clock
 from .. import procedure as procedures
 from ..models.case import Case, Community
 from ..parties import Party, directory, role_title
+from . import again
 from .desk import tell
 from .viewer import capacities_to_open
 from .views import context
+
+
+FORM_KEY = "idempotency_key"
 
 
 class OpenForm(forms.Form):
@@ -99,7 +103,7 @@ def open_case(request: HttpRequest, code: str) -> HttpResponse:
     if data is not None and form.is_valid():
         party = places[form.cleaned_data["community"].pk]
         try:
-            key = request.POST.get("idempotency_key", "")[:40]
+            key = again.key_of(request, FORM_KEY)[:40]
             case, done = open_and_begin(
                 declared,
                 party,
@@ -111,9 +115,11 @@ def open_case(request: HttpRequest, code: str) -> HttpResponse:
             tell(form if first is None else first, refused)
         else:
             if done is not None:
-                return redirect(f"/cases/{case.number}/done/{done.record.seq}/")
-            messages.success(request, _("已立项，编号%(number)s。") % {"number": case.number})
-            return redirect(case.get_absolute_url())
+                response = redirect(f"/cases/{case.number}/done/{done.record.seq}/")
+            else:
+                messages.success(request, _("已立项，编号%(number)s。") % {"number": case.number})
+                response = redirect(case.get_absolute_url())
+            return again.remember(request, response, FORM_KEY, key)
     elif data is not None and first is not None:
         first.is_valid()
     return render(
@@ -130,7 +136,7 @@ def open_case(request: HttpRequest, code: str) -> HttpResponse:
             others=[(each, role_title(each)) for each in capacities if each != role],
             role_title=role_title(role),
             files_lost=bool(request.FILES),
-            idempotency_key=request.POST.get("idempotency_key") or uuid.uuid4().hex,
+            idempotency_key=request.POST.get(FORM_KEY) or uuid.uuid4().hex,
         ),
         status=422 if data is not None else 200,
     )

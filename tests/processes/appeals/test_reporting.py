@@ -103,7 +103,17 @@ def test_a_double_click_hands_in_once(town):
     first, second = (report(resident, submission="one") for _ in range(2))
     assert first["Location"] == second["Location"]
     assert Appeal.objects.count() == 1
-    assert report(resident, submission="two")["Location"] != first["Location"]
+    # Back, and sent again: the page has been loaded anew, the words are the same.
+    assert report(resident, submission="two")["Location"] == first["Location"]
+    assert Case.objects.count() == 1
+    other = report(resident, submission="three", text="楼道灯又坏了，这次在二楼")["Location"]
+    assert other != first["Location"]
+    kept = resident.cookies["sent"]
+    assert "楼道灯" not in kept.value
+    assert (kept["path"], kept["httponly"], kept["max-age"]) == ("/appeals/new/", True, 600)
+    resident.cookies["sent"] = kept.value[:-1] + ("a" if kept.value[-1] != "a" else "b")
+    again = report(resident, submission="four", text="楼道灯又坏了，这次在二楼")["Location"]
+    assert again != other  # what is not our cookie says nothing
     assert report(Client(), submission="one")["Location"] != first["Location"]
 
 

@@ -53,7 +53,12 @@ def test_anybody_with_an_account_applies_and_gets_a_receipt(street, frozen):
     assert Application.objects.get().channel == "web"
     again = client.post(OPEN, {**SENT, "identity": paper("id"), "idempotency_key": "k"})
     assert again["Location"] == answer["Location"]
+    back = client.post(OPEN, {**SENT, "identity": paper("id"), "idempotency_key": "loaded anew"})
+    assert back["Location"] == answer["Location"]
     assert Case.objects.count() == 1
+    other = {**SENT, "description": "另一份文件", "identity": paper("id"), "idempotency_key": "n"}
+    assert client.post(OPEN, other)["Location"] != answer["Location"]
+    assert Case.objects.count() == 2
 
 
 def test_an_applicant_finds_the_application_its_state_and_its_answer_among_their_own(street):
