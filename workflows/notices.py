@@ -53,7 +53,8 @@ class Section:
 @dataclass(slots=True)
 class Notice:
     """What one notice says. `lead` are the plain words on top; `on` is the day under the office's
-    name, None where it is written in by hand; `objections`: it is a 公示, which takes them."""
+    name, None where it is written in by hand; `objections`: it is a 公示, which takes them;
+    `ending`: words of its own that end it."""
 
     title: Words
     lead: Words
@@ -61,13 +62,14 @@ class Notice:
     sections: list[Section]
     on: dt.date | None
     objections: bool = False
+    ending: Words = ""
     attachments: list[Words] = field(default_factory=list)
     contacts: Contacts = field(default_factory=Contacts)
 
     @property
     def closing(self) -> Words:
         """The words that end it."""
-        return _("特此公示。") if self.objections else _("特此公告。")
+        return self.ending or (_("特此公示。") if self.objections else _("特此公告。"))
 
 
 Listed = dict[str, tuple[Words, Callable[[], Notice]]]
@@ -370,7 +372,7 @@ def _answered(step: Consultation, run: StepRun, title: Words) -> Notice:
 
 @of_step.register
 def _of_meeting(step: Meeting, run: StepRun) -> Listed:
-    title = _("关于召开%(title)s%(step)s的通知") % {"title": run.process.title, "step": step.title}
+    title = _("关于举行%(title)s%(step)s的通知") % {"title": run.process.title, "step": step.title}
     return {"call": (title, partial(_meeting, step, run, title))}
 
 
@@ -388,10 +390,11 @@ def _meeting(step: Meeting, run: StepRun, title: Words) -> Notice:
     return Notice(
         title,
         _("请您来参加。可以在网上报名，也可以到居委会报名。"),
-        _("%(place)s“%(title)s”将召开%(step)s，请居民参加。")
+        _("%(place)s“%(title)s”将举行%(step)s，请居民参加。")
         % {"place": run.process.community.name, "title": run.process.title, "step": step.title},
         sections or [Section(_("时间和地点"), [_("另行通知。")])],
         timezone.localdate(run.started) if run.started else None,
+        ending=_("特此通知。"),
     )
 
 

@@ -68,6 +68,7 @@ def inside(case: Case, parties: Sequence[Party]) -> dict[str, Any]:
         "kind": rules.KINDS[appeal.kind],
         "way": rules.WAYS.get(appeal.way, ""),
         "files": list(files),
+        "answers": _answers(case),
     }
     if appeal.building or appeal.point:
         found["plan"] = plans.of(case.community, appeal.building, appeal.point)
@@ -103,6 +104,18 @@ def _course(case: Case) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _answers(case: Case) -> list[dict[str, Any]]:
+    """What the author was answered, the first before what came of handling it once more."""
+    rows = Disclosure.objects.filter(
+        record__case=case, record__act="task.done", name="answer", public=False
+    ).exclude(encoded="")
+    found = [
+        {"at": row.record.at, "text": words.clear(row)}
+        for row in rows.select_related("record").order_by("record__seq")
+    ]
+    return [each for each in found if each["text"]]
 
 
 def _said(case: Case) -> list[dict[str, Any]]:

@@ -29,7 +29,7 @@ class OpenDay(Procedure):
     opening = Opening().Next(this.visit)
 
     visit = Meeting(
-        title=_("开放日活动"),
+        title=_("现场活动"),
         by=CONVENERS,
         participants=RESIDENTS,
         sessions_at_least=1,

@@ -179,3 +179,21 @@ def test_no_page_of_the_engine_names_a_procedure(path):
     found = sorted(set(re.findall(r"[\w-]+", text)) & codes())
     found += sorted(title for title in titles() if title in text)
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "read"),
+    [
+        (
+            "20d;exclude-start;roll-to-workday;end=24:00;cal=2026@1",
+            "20日，当日不计，期满日逢休息日顺延，至24时，按2026年节假日安排（第1版）",
+        ),
+        (
+            "5w;exclude-start;end=24:00;cal=2026@2,2027@0",
+            "5个工作日，当日不计，至24时，按2026年节假日安排（第2版），2027年的节假日安排尚未公布",
+        ),
+    ],
+)
+def test_the_rule_of_a_term_is_read_in_words(rule, read):
+    known = {**words.VALUES, **words.FIELDS}
+    assert words._value("rule", rule, known) == read

@@ -27,7 +27,6 @@ from .desk import tell
 from .viewer import capacities_to_open
 from .views import context
 
-
 FORM_KEY = "idempotency_key"
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 from django_ratelimit.core import is_ratelimited
 from django_ratelimit.decorators import ratelimit
@@ -152,6 +154,7 @@ def receipt_act(request: HttpRequest, code: str, step: str, act: str) -> HttpRes
         except acts.Refused as error:
             refused = str(error)
         else:
+            messages.success(request, _("“%(what)s”已登记。") % {"what": offered[0]["title"]})
             return _secret(redirect(f"/r/{code}/"))
     page = context(
         request,

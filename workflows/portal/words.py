@@ -412,7 +412,21 @@ def money(fen: int) -> str:
     return f"{sign}{whole:,}.{rest:02d}"
 
 
+_TABLES = "cal="
+"""What in a rule names the tables of days off it was counted by (see `terms`)."""
+
+
 def _term(code: str) -> Any:
+    if code.startswith(_TABLES):
+        tables = [each.partition("@") for each in code.removeprefix(_TABLES).split(",")]
+        return str(_("，")).join(
+            str(
+                _("按%(year)s年节假日安排（第%(n)s版）") % {"year": year, "n": version}
+                if version != "0"
+                else _("%(year)s年的节假日安排尚未公布") % {"year": year}
+            )
+            for year, _at, version in tables
+        )
     try:
         return str(parse(code))
     except ValueError:

@@ -32,6 +32,15 @@ LEADS = ("task.done", "term.extended")
 ELSEWHERE = _("这一事项没有交给您所在的单位。")
 
 
+class TakingBackForm(ActForm):
+    """Asks nothing, and says what it means."""
+
+    @property
+    def advice(self) -> Words:
+        """That it is for good."""
+        return _("撤回以后不再办理，也不能恢复；需要时可以重新提出。")
+
+
 def yellow_on(ends_on: dt.date, calendar: terms.Calendar) -> dt.date:
     """The day of the yellow card: the working day before the last day of a term."""
     day = ends_on - terms.ONE_DAY
@@ -287,7 +296,7 @@ class Handling(Task):
         self._require_place(doing)
         return Written({"seat": doing.party.seat}, {"note": doing.data["note"]})
 
-    @act("task.withdrawn", title=_("撤回"), by="withdrawers", optional=True)
+    @act("task.withdrawn", title=_("撤回"), by="withdrawers", form=TakingBackForm, optional=True)
     def withdraw(self, doing: Act) -> Written:
         """Whoever asked takes it back."""
         if "withdrawn" not in self.outcomes_to:

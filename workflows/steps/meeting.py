@@ -213,9 +213,22 @@ class SessionForm(ActForm):
 class SignUpForm(SessionForm):
     """A session that one wants to come to; it says how many places are left."""
 
+    @property
+    def advice(self) -> Words:
+        """Why there is nothing to choose."""
+        choice: Any = self.fields["session"]
+        left = self.is_bound or choice.queryset.exists()
+        return "" if left else _("没有可以预约的场次：您都预约了，或者已经开始。")
+
     def sessions(self, found: QuerySet[MeetingSession]) -> QuerySet[MeetingSession]:
-        """With how many are coming."""
-        return found.annotate(coming=Count("sign_ups", filter=Q(sign_ups__life="coming")))
+        """With how many are coming; offered are those to come that one has not signed up for."""
+        found = found.annotate(coming=Count("sign_ups", filter=Q(sign_ups__life="coming")))
+        if self.is_bound:  # the door says why not
+            return found
+        mine = SignUp.objects.filter(session=OuterRef("pk"), party_key=self.act.party.key)
+        return found.filter(starts_at__gt=self.act.at).exclude(
+            Exists(mine.exclude(life="cancelled"))
+        )
 
 
 class MineForm(SessionForm):

@@ -44,6 +44,8 @@ def test_without_an_account_by_the_receipt_alone(town):
     assert re.search(r"<h1[^>]*>\s*提出诉求", page)
     assert "楼道灯坏了三天没人修" in page
     assert "task.withdrawn" in page
+    taking_back = later.get(f"{receipt}do/classify/task.withdrawn/").content.decode()
+    assert "撤回以后不再办理，也不能恢复" in taking_back
     town.do(case, "classify", "office", {**ASSIGNED, "wording": "楼道灯损坏"})
     town.do(case, "handle", "first", ANSWER)
     page = later.get(receipt).content.decode()
@@ -51,8 +53,13 @@ def test_without_an_account_by_the_receipt_alone(town):
     rate = f"{receipt}do/rate/task.done/"
     assert later.get(rate).status_code == 200
     assert later.post(rate, {}).status_code == 422
-    assert later.post(rate, {"rating": "unsatisfied"}).status_code == 302
+    done = later.post(rate, {"rating": "unsatisfied"}, follow=True)
+    assert "“满意度评价”已登记。" in done.content.decode()
     assert town.at(case) == "rework"
+    again = {name: value for name, value in ANSWER.items() if name != "decision"}
+    town.do(case, "rework", "second", {**again, "answer": "已经换成了新灯。"})
+    page = later.get(receipt).content.decode()
+    assert page.index("已换好。") < page.index("已经换成了新灯。")  # the first answer stays
     public = Client().get(f"/cases/{case.number}/").content.decode()
     assert "三天没人修" not in public
     assert "已换好" not in public

@@ -67,6 +67,9 @@ def test_residents_sign_up_come_say_what_they_think_and_are_answered():
     do(first, case, "visit", "signup.cancelled", session=session.pk)
     step = f"/cases/{case.number}/steps/{session.run_id}/"
     assert "您已预约这一场" in second.get(step).content.decode()
+    form = second.get(f"{case.get_absolute_url()}do/visit/meeting.signed_up/").content.decode()
+    assert f'<option value="{session.pk}"' not in form  # what one has signed up for already
+    assert "没有可以预约的场次" in form
     assert "20260307" in first.get(f"/cases/{case.number}/terms.ics").content.decode()
 
     clock.set_now(session.starts_at - dt.timedelta(minutes=10))
