@@ -153,6 +153,7 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
             paper_form=paper_form,
             members=members,
             closed=closed,
+            last_day=offer.step.taken_until(offer.spec, offer.run) if offer.run else None,
             refused=refused,
             preview=preview,
             files_lost=bool(request.FILES),

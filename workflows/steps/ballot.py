@@ -92,6 +92,7 @@ class Ballot(Mandates, Called, Counted):
     kind = "ballot"
     explained = _("投票决定做不做，结果逐项公开。")
     paged = "roll"
+    ends_with_term = frozenset({"vote.cast", "proxy.given"})
     outcomes: ClassVar[dict[str, Words]] = OUTCOMES
     optional_outcomes = frozenset({"no_quorum"})
 

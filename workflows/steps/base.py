@@ -191,6 +191,14 @@ class Step(RunTerms, Node):
         """Whether an act makes sense in the run's phase; the page then offers it. Not a guard."""
         return True
 
+    ends_with_term: ClassVar[frozenset[str]] = frozenset()
+    """Acts that refuse by themselves what comes after the step's term, since not all of it is late
+    (paper): their pages say until when."""
+
+    def taken_until(self, spec: ActSpec, run: StepRun) -> dt.date | None:
+        """Until when an act is taken, where that is the term of the step; for its page."""
+        return run.ends_on if spec.in_term or spec.name in self.ends_with_term else None
+
     def able(self, spec: ActSpec, run: StepRun, parties: tuple[Party, ...]) -> tuple[Party, ...]:
         """Those of the `parties` for whom an act makes sense now (who has not yet signed). The page
         then offers it. Not a guard."""

@@ -55,6 +55,7 @@ class Publicity(Posted):
     kind = "publicity"
     explained = _("公示期内有异议可以提出，都会核查并说明理由。")
     paged = "objections"
+    ends_with_term = frozenset({"objection.raised"})
     outcomes: ClassVar[dict[str, Words]] = {
         "clean": _("无异议或者异议不成立"),
         "upheld": _("异议成立"),

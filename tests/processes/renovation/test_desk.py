@@ -209,6 +209,17 @@ def test_the_objection_that_is_right_stands_beside_the_choice(place, told):
     assert "车棚挡住消防登高场地。" in shown
 
 
+def test_pages_of_objections_and_votes_say_until_when(place, told):
+    neighbour = factories.make_member(factories.units_of(place.estate)[0]).person
+    client = Client()
+    client.force_login(neighbour, backend="django.contrib.auth.backends.ModelBackend")
+    story = told("shortlist")
+    base = f"/cases/{story.case.number}/do"
+    day = story.run("shortlist").ends_on
+    until = f"请在{day.year}年{day.month}月{day.day}日24时前提交。"
+    assert until in page(client, f"{base}/shortlist/objection.raised/")
+
+
 def test_a_warranty_is_reminded_of_before_it_ends(place, told):
     story = told("upkeep")
     committee = place.client("residents_committee")
