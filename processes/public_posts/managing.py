@@ -124,7 +124,7 @@ class Manage(Holders):
         """Months to assess; for the office agreements that end within thirty days."""
         parts = {part for role in roles for part in self.expects.get(role, ())}
         found: list[Words] = [
-            _("%(month)s考核：%(n)s项待登记") % {"month": f"{month:%Y-%m}", "n": n}
+            _("%(month)s考核：%(n)s项待登记") % {"month": rules.month_words(month), "n": n}
             for month, n in self.missing(run, parts).items()
         ]
         if "office" in roles:
@@ -152,7 +152,7 @@ class Manage(Holders):
         for month, parts in list(self.months(run).items())[-6:]:
             due = rules.report_due(month)
             for part, (given, of) in parts.items():
-                title = format_lazy("{} {}", f"{month:%Y-%m}", LABELS[part])
+                title = format_lazy("{} {}", rules.month_words(month), LABELS[part])
                 yield Progress(title, given, of, due, late=given < of and due < today)
 
     def offered(self, spec: ActSpec, run: StepRun) -> bool:

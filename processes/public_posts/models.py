@@ -389,7 +389,7 @@ class Assessment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.month:%Y-%m}"
+        return rules.month_words(self.month)
 
     @property
     def total(self) -> int | None:

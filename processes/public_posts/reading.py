@@ -135,7 +135,7 @@ def assessed(post: Post) -> dict[str, Any] | None:
     months: dict[str, list[int]] = {}
     for row in Assessment.objects.filter(holder__applicant__post=post).order_by("month"):
         if row.total is not None:
-            months.setdefault(f"{row.month:%Y-%m}", []).append(row.total)
+            months.setdefault(rules.month_words(row.month), []).append(row.total)
     means = [(month, sum(rows), len(rows)) for month, rows in months.items() if len(rows) > 1]
     if not means:
         return None

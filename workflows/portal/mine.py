@@ -14,6 +14,7 @@ from .. import clock
 from ..models.case import Case, StepRun
 from ..models.record import Trace
 from ..parties import Party, directory, own_roles
+from ..steps.act import Words
 from ..steps.base import Step, look_at
 from ..steps.matters import CaseActs
 from ..steps.opinion_rows import Opinion
@@ -128,7 +129,7 @@ def inbox(user: Any, parties: Mapping[int, Sequence[Party]] | None = None) -> li
                 "state_label": None,
                 "ends": ends,
                 "days_left": left,
-                "note": str(_("、")).join([str(w) for w in (*waiting, *(o.title for o in offers))]),
+                "note": str(_("、")).join([str(w) for w in (*waiting, *_titles(offers))]),
             }
         )
     rows += _late_rows(user, parties, mine)
@@ -140,6 +141,11 @@ def inbox(user: Any, parties: Mapping[int, Sequence[Party]] | None = None) -> li
 def _concerns(run: StepRun, parties: Sequence[Party]) -> bool:
     """Whether the parties have any part in a run."""
     return isinstance(run.flow_task, Step) and any(p.role in run.step.roles for p in parties)
+
+
+def _titles(offers: Sequence[Offer]) -> list[Words]:
+    """What the offers are called; a task is called what its step is, which stands there already."""
+    return [o.title for o in offers if o.step.kind != "task" or o.spec.name != "task.done"]
 
 
 def _for_others(offer: Offer) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -370,12 +371,14 @@ def _value(name: str, value: Any, known: Mapping[str, Words]) -> Any:
 
 
 def day_words(text: str) -> str:
-    """A day or moment of ISO 8601 as people read it; other text as it is."""
+    """A day, month or moment of ISO 8601 as people read it; other text as it is."""
     day: dt.date | None = None
     moment: dt.datetime | None = None
     try:
         moment = parse_datetime(text) if "T" in text else None
         day = parse_date(text) if moment is None else None
+        if _MONTH.fullmatch(text):
+            return date_format(dt.date.fromisoformat(f"{text}-01"), "YEAR_MONTH_FORMAT")
         if moment is not None and timezone.is_aware(moment):
             return date_format(timezone.localtime(moment), "DATETIME_FORMAT")
     except (ValueError, OverflowError):  # people may write anything, also the last second there is
@@ -412,6 +415,7 @@ def money(fen: int) -> str:
     return f"{sign}{whole:,}.{rest:02d}"
 
 
+_MONTH = re.compile(r"20[0-9]{2}-(?:0[1-9]|1[0-2])", re.ASCII)
 _TABLES = "cal="
 """What in a rule names the tables of days off it was counted by (see `terms`)."""
 

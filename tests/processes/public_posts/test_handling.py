@@ -105,8 +105,8 @@ def test_months_to_assess_wait_in_the_inbox_until_the_tenth(walk):
     at("2026-05-20")
     assert note("residents_committee") is None  # April was not a whole month
     at("2026-06-03")
-    assert "2026-05考核：4项待登记" in note("residents_committee")["note"]
-    assert "2026-05考核：2项待登记" in note("office")["note"]
+    assert "2026年5月考核：4项待登记" in note("residents_committee")["note"]
+    assert "2026年5月考核：2项待登记" in note("office")["note"]
     assert note("office")["ends"] == dt.date(2026, 6, 10)
     village = client_of(walk.people["residents_committee"])
     told = {"month": "2026-05-09", "part": "village", "points": "1 28\n2 27"}
