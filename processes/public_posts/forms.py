@@ -161,7 +161,7 @@ class ApplicationForm(ActForm):
     """An application: by the applicant, or typed in by the village from the signed form."""
 
     post = forms.ModelChoiceField(label=_("申请岗位"), queryset=Post.objects.none())
-    name = forms.CharField(label=_("姓名"), min_length=2, max_length=40)
+    name = forms.CharField(label=_("姓名"), max_length=40)
     identity = forms.CharField(label=_("身份证号（只用于核对，不保存）"), max_length=18)
     born = _day(_("出生日期"))
     village = forms.CharField(label=_("所在村（社区）"), max_length=40)

@@ -116,6 +116,7 @@ class ActForm(forms.Form):
         self.setup()
         for name, field in self.fields.items():
             field.conditional = name in self.conditional  # type: ignore[attr-defined]
+            _let_choose(field)
             if (
                 field.error_messages.get("required")
                 == forms.Field.default_error_messages["required"]
@@ -160,6 +161,15 @@ class ActForm(forms.Form):
                     require_clear(text, names)
             except forms.ValidationError as error:
                 self.add_error(name, error)
+
+
+def _let_choose(field: forms.Field) -> None:
+    """Nothing is chosen in a list until somebody chooses: the first line is nobody's answer."""
+    if not isinstance(field, forms.ChoiceField) or type(field.widget) is not forms.Select:
+        return
+    choices: list[Any] = list(field.choices)  # type: ignore[arg-type]
+    if field.required and field.initial is None and len(choices) > 1 and choices[0][0] != "":
+        field.choices = [("", _("请选择")), *choices]
 
 
 def require_clear(text: str, names: Iterable[str] | masking.Names = ()) -> None:

@@ -217,7 +217,14 @@ def test_pages_of_objections_and_votes_say_until_when(place, told):
     base = f"/cases/{story.case.number}/do"
     day = story.run("shortlist").ends_on
     until = f"请在{day.year}年{day.month}月{day.day}日24时前提交。"
-    assert until in page(client, f"{base}/shortlist/objection.raised/")
+    shown = page(client, f"{base}/shortlist/objection.raised/")
+    assert until in shown
+    # Nothing is chosen until somebody chooses: the first ground is nobody's answer.
+    assert '<option value="" selected>请选择</option>' in shown
+    before = story.case.records.count()
+    said = {"text": "名单里的楼号写错了。"}
+    sent = client.post(f"{base}/shortlist/objection.raised/", said)
+    assert (sent.status_code, story.case.records.count()) == (422, before)
 
 
 def test_a_warranty_is_reminded_of_before_it_ends(place, told):
