@@ -306,7 +306,7 @@ def assessment_by_thirty_fifty_and_twenty(go: Journey) -> None:
     """管理公开: village 30, sub-district 50, democratic 20, by the 10th; the mean is public."""
     go.on("2026-06-04")
     go.village.go("/inbox/")
-    go.village.sees("2026-05考核：4项待登记")
+    go.village.sees("2026年5月考核：4项待登记")
     assess = go.do("manage", "assessment.entered")
     month = {"month": "2026-05-01"}
     village = {**month, "part": "village", "points": "1 28\n3 26"}
@@ -320,7 +320,7 @@ def assessment_by_thirty_fifty_and_twenty(go: Journey) -> None:
     go.confirmed(go.office, assess, {**month, "part": "office", "points": "1 45\n3 40"})
     reader = go.walker(None)
     reader.go(f"/cases/{go.number}/posts/1/")
-    reader.sees("月度考核平均分", "2026-05")
+    reader.sees("月度考核平均分", "2026年5月")
     reader.page.get_by_text("用表格看数字").click()
     reader.sees("86.50")
     reader.fits()
