@@ -8,6 +8,7 @@ import json
 import pytest
 
 from processes.public_posts.models import Applicant, Assessment, Holder
+from tests.pdfs import text_of
 from workflows import clock
 from workflows.acts import Refused
 from workflows.models import Record
@@ -221,3 +222,14 @@ def test_a_call_without_applications_ends(walk):
     walk.announce()
     walk.after(20)
     assert walk.fresh().outcome == "unfilled"
+
+
+def test_the_trail_has_the_records_of_each_step_and_no_list_of_another_kind(walk, client):
+    walk.until_publicity()
+    made = client.get(f"/cases/{walk.case.number}/trail.pdf")
+    text = text_of(b"".join(made) if made.streaming else made.content)
+    assert "民主评议" in text
+    assert "公布评议结果" in text
+    for wrong in ("意见与答复", "等待答复", "没有公开的具体内容", "cal="):
+        assert wrong not in text
+    assert "年节假日安排（第" in "".join(text.split())

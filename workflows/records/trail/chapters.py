@@ -21,7 +21,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from sanwen import trailtext
+from sanwen import disclosure, trailtext
 
 from ...models.case import Case
 from ...models.record import Disclosure
@@ -103,7 +103,7 @@ class Reading:
 def read(case: Case, *, full: bool) -> Reading:
     """Read a case in the language that is active; `full` opens what is not public."""
     table = words.table(case)
-    found = Reading(case, full, table, [], _disclosures(case, full))
+    found = Reading(case, full, table, [], _disclosures(case, full, table))
     by_run: dict[int | None, list[tuple[int, str]]] = defaultdict(list)
     rows = case.records.order_by("seq").values_list("seq", "run_id", "canonical")
     for seq, run_id, canonical in rows.iterator(chunk_size=500):
@@ -145,14 +145,18 @@ def _joined(together: list[Piece]) -> Piece:
     return _written("".join(piece.html for piece in together), begins=True)
 
 
-def _disclosures(case: Case, full: bool) -> dict[int, list[str]]:
+def _disclosures(case: Case, full: bool, table: dict[str, Any]) -> dict[int, list[str]]:
+    """What is opened of each record; the table learns the terms among it."""
     rows = Disclosure.objects.filter(record__case=case).exclude(encoded="")
     rows = rows.order_by("record__seq", "pk")
     if not full:
         rows = rows.filter(public=True)
     found: dict[int, list[str]] = defaultdict(list)
-    for seq, encoded in rows.values_list("record__seq", "encoded").iterator(chunk_size=500):
+    listed = rows.values_list("record__seq", "name", "encoded")
+    for seq, name, encoded in listed.iterator(chunk_size=500):
         found[seq].append(encoded)
+        if name in words.TERMS:
+            words.learn_one(table, disclosure.read(encoded)[1])
     return dict(found)
 
 
@@ -167,6 +171,10 @@ def _printed(lines: list[str]) -> str:
         beside = short
     body = f"{body}\n{hashed}" if body else hashed
     return f"<h3>{title}　{who}</h3><p>{body}</p>"
+
+
+LISTED = frozenset({"consultation", "ballot", "publicity", "ledger"})
+"""Kinds of steps whose rows a trail lists; of others (a procedure's own) it has the records."""
 
 
 class _Writer:
@@ -206,7 +214,7 @@ class _Writer:
                     portal_words.outcome_title(case, run.name, run.outcome) if run.outcome else ""
                 ),
             }
-            rows: Any = shown[step.paged] if step.paged else ()
+            rows: Any = shown[step.paged] if step.kind in LISTED else ()
             if step.kind == "ledger":
                 rows = rows.reverse()  # oldest first, so that a new entry moves no other
             self._fill(chapter, context, rows, by_run[run.pk])

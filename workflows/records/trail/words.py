@@ -18,6 +18,10 @@ from ...steps.base import Step
 _TERM = re.compile(r'"(?:(?:\w+\.)?term|rule)":"([^"\\]+)"')
 
 
+TERMS = ("term", "rule")
+"""Values that are terms, or rules by which one was counted."""
+
+
 def table(case: Case) -> dict[str, Any]:
     """The words for every code of a case's procedure, in the language that is active."""
     declared = case.declared
@@ -43,9 +47,14 @@ def learn(found: dict[str, Any], canonical: str) -> None:
     if 'term":"' not in canonical and '"rule":"' not in canonical:
         return  # most records name none; to look so is ten times as fast as the pattern
     for text in _TERM.findall(canonical):
-        for code in text.split(";"):  # a rule is several
-            if code not in found["terms"]:
-                found["terms"][code] = str(words._term(code))
+        learn_one(found, text)
+
+
+def learn_one(found: dict[str, Any], text: Any) -> None:
+    """The same of one value that a record opens."""
+    for code in text.split(";") if isinstance(text, str) else ():  # a rule is several
+        if code not in found["terms"]:
+            found["terms"][code] = str(words._term(code))
 
 
 def _labels() -> dict[str, str]:
