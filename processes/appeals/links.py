@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from workflows.acts import Act, Written
 from workflows.models import Case
 from workflows.steps import matters
-from workflows.steps.act import ActForm, act, refuse
+from workflows.steps.act import ActForm, Words, act, refuse
 
 from . import alike
 from .models import Appeal, Link
@@ -51,6 +51,11 @@ class CaseActs(matters.CaseActs):
         if not new:
             raise refuse(_("已经关联过。"), field="number")
         return Written({"linked": number})
+
+    @property
+    def labels(self) -> dict[str, Words]:
+        """Also what it was linked to."""
+        return {**super().labels, "linked": _("关联的诉求")}
 
     def fits(self, spec: Any, case: Case) -> bool:
         """An appeal that has been handed in."""

@@ -192,6 +192,11 @@ def test_no_page_of_the_engine_names_a_procedure(path):
             "5w;exclude-start;end=24:00;cal=2026@2,2027@0",
             "5个工作日，当日不计，至24时，按2026年节假日安排（第2版），2027年的节假日安排尚未公布",
         ),
+        (
+            "5w;exclude-start;end=24:00;counted=5w+8w@2026-11-23;cal=2026@1",
+            "5个工作日，当日不计，至24时，自2026年11月23日起按5个工作日加8个工作日计算，"
+            "按2026年节假日安排（第1版）",
+        ),
     ],
 )
 def test_the_rule_of_a_term_is_read_in_words(rule, read):

@@ -186,6 +186,7 @@ HERE: dict[tuple[str, str], Words] = {
     ("signup.cancelled", "moved_up"): _("有人递补"),
     ("form.returned", "opinions"): _("所提意见的记录"),
     ("step.opened", "places"): _("张贴处数"),
+    ("term.extended", "days"): _("延长的工作日数"),
     ("step.completed", "objections"): _("异议"),
     ("step.completed", "opinions"): _("意见"),
 }
@@ -416,11 +417,16 @@ def money(fen: int) -> str:
 
 
 _MONTH = re.compile(r"20[0-9]{2}-(?:0[1-9]|1[0-2])", re.ASCII)
-_TABLES = "cal="
-"""What in a rule names the tables of days off it was counted by (see `terms`)."""
+_COUNTED, _TABLES = "counted=", "cal="
+"""What in a rule says by which terms from which day it was counted, where that is not the term that
+is set, and by which tables of days off (see `terms`)."""
 
 
 def _term(code: str) -> Any:
+    if code.startswith(_COUNTED):
+        plan, _at, origin = code.removeprefix(_COUNTED).partition("@")
+        several = str(_("加")).join(str(_term(part)) for part in plan.split("+"))
+        return str(_("自%(day)s起按%(terms)s计算") % {"day": day_words(origin), "terms": several})
     if code.startswith(_TABLES):
         tables = [each.partition("@") for each in code.removeprefix(_TABLES).split(",")]
         return str(_("，")).join(

@@ -20,7 +20,7 @@ from .. import calendars, clock, terms
 from ..acts import Act, Written
 from ..models.case import Case, StepRun
 from ..models.record import Record
-from ..parties import Party, seats_of
+from ..parties import Party, holder_title, seats_of
 from .act import ActForm, ActSpec, Words, act, refuse
 from .opinion_forms import PublicText
 from .run_terms import deadline_of, term_body
@@ -122,8 +122,11 @@ class Handling(Task):
 
     @property
     def codes(self) -> dict[str, Words]:
-        """Also the cards."""
-        return {**super().codes, YELLOW: _("黄牌提醒"), RED: _("红牌（超期）")}
+        """Also the cards, and the seats of those who handle it."""
+        cards = {YELLOW: _("黄牌提醒"), RED: _("红牌（超期）")}
+        role = self.by[0] if self.seats is not None and self.by else ""
+        seats = {seat: holder_title(f"{role}:{seat}") for seat in seats_of(role)}
+        return {**super().codes, **cards, **seats}
 
     def faults(self) -> Iterator[str]:
         """Also: who may take it back where that leads somewhere, and the other way about."""
