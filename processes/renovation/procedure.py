@@ -24,6 +24,7 @@ from workflows.steps.task import Task
 from workflows.terms import Days, WorkingDays
 
 from . import entries, forms, rules
+from .tender import LOTS
 
 OFFICE = ("office",)
 COMMITTEE = ("residents_committee", "office")
@@ -131,7 +132,7 @@ class Renovation(Procedure):
         title=_("设计招标"),
         by=OFFICE,
         procedure="tender",
-        lots=(LotSpec("design", _("设计标段")),),
+        lots=(LotSpec("design", LOTS["design"]),),
         source=_("三问于民：公开招标确定设计单位"),
     ).Next(this.design_session)
     design_session = Meeting(  # 7
@@ -216,7 +217,7 @@ class Renovation(Procedure):
         title=_("施工、监理招标"),
         by=OFFICE,
         procedure="tender",
-        lots=(LotSpec("construction", _("施工标段")), LotSpec("supervision", _("监理标段"))),
+        lots=tuple(LotSpec(code, LOTS[code]) for code in ("construction", "supervision")),
         source=_("三问于民：公开招标；各标段适用《招标投标法》"),
     ).Next(this.prepared)
     supervisors = Selection(  # 11

@@ -9,6 +9,8 @@ from viewflow import this
 from workflows.law import ByLaw
 from workflows.parties import name_roles
 from workflows.procedure import Procedure
+from workflows.steps.act import Words
+from workflows.steps.matters import CaseActs
 from workflows.steps.nodes import Closing, Opening
 from workflows.steps.publicity import Publicity
 from workflows.steps.task import Task
@@ -21,6 +23,22 @@ ANYONE = ("household", "owner", "bidder", "office")  # the office enters what bi
 
 name_roles({"bidder": _("投标人")}, own=True)
 
+LOTS: dict[str, Words] = {
+    "design": _("设计标段"),
+    "construction": _("施工标段"),
+    "supervision": _("监理标段"),
+}
+"""The lots of a renovation, by code."""
+
+
+class OfLot(CaseActs):
+    """What may be done to a lot whatever step it stands at; its first record says which it is."""
+
+    @property
+    def codes(self) -> dict[str, Words]:
+        """Also the lots."""
+        return {**super().codes, **LOTS}
+
 
 class Tender(Procedure):
     """One lot: documents, time to bid, evaluation, candidates stand, award."""
@@ -29,6 +47,7 @@ class Tender(Procedure):
     title = _("公开招标")
     summary = _("招标文件、开标、评标、中标候选人全程公开。")
     listed = False
+    _case_acts = OfLot()
 
     opening = Opening().Next(this.documents)
     documents = Task(

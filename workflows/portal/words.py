@@ -81,6 +81,7 @@ FIELDS: dict[str, Words] = {
     "former": _("原记录"),
     "ground": _("理由类别"),
     "heads": _("人数"),
+    "met": _("是否达到"),
     "households": _("户数"),
     "item": _("事项"),
     "judges": _("评分人数"),
@@ -193,6 +194,9 @@ HERE: dict[tuple[str, str], Words] = {
 """Where a field means something of its own in the records of one act."""
 
 VALUES: dict[str, Words] = {
+    # What a line of a tally counts.
+    "heads": _("人数"),
+    "area": _("面积"),
     **KINDS,
     **REASONS,
     **KEPT_LONG_ENOUGH,
@@ -290,7 +294,9 @@ def outcome_title(case: Case, step: str, outcome: str) -> Words:
     """What people read for an outcome of a step, or of the case."""
     node = case.declared._nodes_by_name.get(step or outcome)
     if isinstance(node, Step):
-        return node.outcome_names.get(outcome, VALUES.get(outcome, outcome))
+        # What came of a child case is said by its parent's step.
+        known = {**VALUES, **node.codes, **node.outcome_names}
+        return known.get(outcome, outcome)
     return node.task_title if node is not None else outcome
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -10,6 +11,7 @@ from django.core.management import CommandError, call_command
 from processes.community.models import Person
 from processes.renovation import demo
 from sanwen.verify import Trust, verify
+from tests.pdfs import text_of
 from workflows import acts, calendars, clock, records
 from workflows.models import Case, Community, Record
 from workflows.parties import Party, directory
@@ -63,20 +65,25 @@ def _trail_holds(settings, tmp_path):
     path = tmp_path / "trail.pdf"
     with make.public(case, f"https://sanwen.example.org{case.get_absolute_url()}") as held:
         path.write_bytes(held.read())
+    text = text_of(path.read_bytes())
+    assert "计票明细" in text
+    for code in ("met：", "：heads", "：area", "cal=", "counted=", "标段：design"):
+        assert code not in text, code
     found = verify(str(path), Trust([log.signer().verifier]))
     seal.signer.cache_clear()
     assert found.first_fault is None, [line.text("en") for line in found.lines]
 
 
 def _in_words():
-    """No field of any record is shown under the name that the programme gives it."""
-    bare = {
-        (record.act, str(label))
+    """No field or value of any record is shown under the name that the programme gives it."""
+    shown = [
+        (record.act, str(label), str(value))
         for record in Record.objects.select_related("case").prefetch_related("disclosures")
-        for label, _value in words.body_lines(record.case, record)
-        if str(label).isascii()
-    }
-    assert bare == set()
+        for label, value in words.body_lines(record.case, record)
+    ]
+    assert {(act, label) for act, label, _value in shown if label.isascii()} == set()
+    code = re.compile(r"(?<![\w./@-])[a-z][a-z_]{2,}(?![\w./@-])", re.ASCII)
+    assert {row for row in shown if code.search(row[2])} == set()
 
 
 def test_a_database_with_real_cases_is_left_alone(settings):
