@@ -47,7 +47,7 @@ def lines(canonical: str, disclosures: Iterable[str], words: WordTable) -> list[
         found.append(said["withdrawn"].format(n=lost))
     clear = _private(content, given)
     for name, value in clear.items():
-        label = said["private"].format(name=_label(name, step, words))
+        label = said["private"].format(name=_named(content["act"], name, step, words))
         found += _pair(label, _shown(name, value, step, words), said)
     hidden = len(content.get("_sd", ())) - len(clear)
     if hidden:
@@ -86,9 +86,12 @@ def _body(
     order = {name: at for at, name in enumerate(step.get("fields", ()))}
     for name in sorted(body, key=lambda name: (order.get(name, len(order)), name)):
         value = _shown(name, body[name], step, words)
-        own = step.get("labels", _NONE).get(name)
-        label = own or words["fields"].get(f"{act}/{name}") or _label(name, step, words)
-        yield from _pair(label, value, words["labels"])
+        yield from _pair(_named(act, name, step, words), value, words["labels"])
+
+
+def _named(act: str, name: str, step: Mapping[str, Any], words: WordTable) -> str:
+    own = step.get("labels", _NONE).get(name)
+    return str(own or words["fields"].get(f"{act}/{name}") or _label(name, step, words))
 
 
 def _private(content: Mapping[str, Any], disclosures: Iterable[str]) -> dict[str, Any]:

@@ -77,7 +77,9 @@ class AppealForm(TaskForm):
         help_text=_("不勾选的，只公开类别、地点和办理进度。"),
         required=False,
     )
-    held = forms.CharField(required=False, max_length=20, widget=forms.HiddenInput)
+    held = forms.CharField(
+        label=_("先行核实的原因"), required=False, max_length=20, widget=forms.HiddenInput
+    )
 
     def setup(self) -> None:
         """The buildings of the place, where it has some; how it came, where an officer types it."""

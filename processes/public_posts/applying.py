@@ -16,6 +16,7 @@ from workflows.acts import Act, Written
 from workflows.models import Case, Record, StepRun
 from workflows.steps.act import ActSpec, Words, act, refuse
 from workflows.steps.answers import Following
+from workflows.steps.base import SHOWN
 from workflows.steps.opinion_rows import fingerprint
 from workflows.steps.task import Task
 
@@ -163,6 +164,11 @@ class Apply(Own):
         return "done" if applied.exists() else "none"
 
 
+def _told(refused: Mapping[str, Sequence[str]]) -> str:
+    """Who was refused and why, by number and code; private."""
+    return "; ".join(f"{number} {', '.join(codes)}" for number, codes in refused.items())
+
+
 class Check(Own):
     """Every application against the call's table (资格初审); refusals can be objected to."""
 
@@ -194,10 +200,15 @@ class Check(Own):
         )
         refused = {str(row.number): reasons for row, reasons in judged if reasons}
         body = {"eligible": len(judged) - len(refused), "refused": len(refused)}
-        return Written(body, {"reasons": str(refused)} if refused else {}, settle=True)
+        return Written(body, {"reasons": _told(refused)} if refused else {}, settle=True)
 
     def beside(self, run: StepRun, spec: ActSpec, query: Any) -> dict[str, Any]:
-        """What a check of all would come to, reason by reason."""
+        """What a check of all would come to, reason by reason; else whom the act may be about."""
+        if spec.name == "application.refused":
+            waiting = Applicant.objects.filter(case=run.process, life="applied")
+            return {"people": waiting.select_related("post").order_by("number")[:SHOWN]}
+        if spec.name == "refusal.decided":
+            return {"people": self.objected(run.process)[:SHOWN]}
         if spec.name != "applications.checked":
             return {}
         judged = self.against(run.process)
@@ -270,7 +281,7 @@ class Check(Own):
     def objected(self, case: Case) -> list[Applicant]:
         """Refused, objected, and not yet decided."""
         rows = Applicant.objects.filter(case=case, life="refused", answer="")
-        return list(rows.exclude(objection=""))
+        return list(rows.exclude(objection="").select_related("post").order_by("number"))
 
     def settle(self, run: StepRun, now: dt.datetime) -> str | None:
         """The time to object is over and nothing waits."""

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from workflows import clock
 from workflows.steps.act import ActForm, Words
 from workflows.steps.opinion_forms import PublicText
 from workflows.steps.task import TaskForm
@@ -408,6 +409,24 @@ class ExitForm(NumberForm):
     on = _day(_("退出日期"))
     note = _text(_("情况说明（不公开）"), most=500)
     papers = UploadField(label=_("证明材料"), required=False)
+
+    def setup(self) -> None:
+        """Offers the causes that the act is for: who is at fault is heard before."""
+        if self.is_bound:  # the door says why not
+            return
+        heard = self.act.spec.name != "holder.left"
+        self.fields["cause"].choices = [  # type: ignore[attr-defined]
+            (code, words)
+            for code, words in rules.EXITS.items()
+            if (code in rules.HEARD_BEFORE) == heard
+        ]
+
+    def clean_on(self) -> dt.date:
+        """Once somebody has left, and not before."""
+        on: dt.date = self.cleaned_data["on"]
+        if on > clock.today():
+            raise forms.ValidationError(_("日期不能晚于今天；到离岗之日再登记。"))
+        return on
 
 
 class HearingForm(NumberForm):

@@ -26,6 +26,13 @@ from .noticing import NOTICE, move_up, watch
 from .people import LABELS, Lane, Progress, Seen
 
 ON_POST = ("on_post", "notified")
+OF_HOLDERS = {
+    "holder.left": "on_post",
+    "holder.notified": "on_post",
+    "holder.kept": "notified",
+    "holder.dismissed": "notified",
+}
+"""The acts about one holder, and in which life."""
 ENDS_SOON = dt.timedelta(days=30)  # D
 
 
@@ -46,6 +53,10 @@ class Holders(Lane):
         for run in runs:
             seen[run.pk].holders = of_case[run.process_id]
         return seen
+
+    def in_life(self, run: StepRun, *lives: str) -> list[Holder]:
+        """The holders in one of the lives, by number."""
+        return [row for row in self.glance(run).holders if row.life in lives]
 
     def holder(self, doing: Act, *lives: str) -> Holder:
         """The holder with the applicant's number, in one of the `lives`."""
@@ -184,11 +195,12 @@ class Manage(Holders):
         }
 
     def beside(self, run: StepRun, spec: ActSpec, query: Any) -> dict[str, Any]:
-        """Whom to assess: a list with numbers to copy."""
+        """Whom to assess, whose agreement to renew: a list with numbers to copy."""
+        if spec.name == "agreement.renewed":
+            return {"holders": self.in_life(run, "on_post")}
         if spec.name != "assessment.entered":
             return {}
-        on_post = [row for row in self.glance(run).holders if row.life in ON_POST]
-        return {"holders": on_post, "progress": list(self.progress(run))}
+        return {"holders": self.in_life(run, *ON_POST), "progress": list(self.progress(run))}
 
     @act(
         "assessment.entered",
@@ -306,7 +318,9 @@ class Exit(Holders):
         return super().offered(spec, run)
 
     def beside(self, run: StepRun, spec: ActSpec, query: Any) -> dict[str, Any]:
-        """Vacancies, each with the length of its reserve list."""
+        """Vacancies, each with the length of its reserve list; else whom the act may be about."""
+        if spec.name in OF_HOLDERS:
+            return {"holders": self.in_life(run, OF_HOLDERS[spec.name])}
         if spec.name != "vacancy.filled":
             return {}
         rows = Applicant.objects.filter(case=run.process, life="reserve").order_by()

@@ -171,6 +171,11 @@ class Applicant(models.Model):
         return f"applicant {self.number}"
 
     @property
+    def said(self) -> list[Any]:
+        """Why it was refused, in words."""
+        return [rules.REASONS.get(code, code) for code in self.reasons]
+
+    @property
     def masked(self) -> str:
         """The name as a notice shows it."""
         return masking.name(self.name) if self.name else "—"

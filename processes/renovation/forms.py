@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from workflows import calendars, law, terms
+from workflows.parties import directory
 from workflows.steps.task import TaskForm
 from workflows.uploads import UploadField
 
@@ -52,7 +53,36 @@ class ApplicationForm(TaskForm):
     faults = _text(_("存在的主要问题"))
     wishes = _text(_("希望改造的内容"))
     pledged_percent = forms.IntegerField(label=_("居民承诺出资比例(%)"), min_value=0, max_value=100)
-    papers = UploadField(label=_("申请材料"), public=False, required=False)
+    papers = UploadField(
+        label=_("申请材料"),
+        help_text=_("居民联名的，附联名签字页。"),
+        public=False,
+        required=False,
+    )
+    conditional = frozenset({"papers"})
+
+    def setup(self) -> None:
+        """Whoever applies does so in their own name; the committee also hands in what neighbours
+        have signed."""
+        of = {"owners_committee": ("owners_committee",), "household": ("households",)}
+        mine = of.get(self.act.party.role, ("residents_committee", "households"))
+        choice: Any = self.fields["applicant"]
+        choice.choices = [(code, words) for code, words in choice.choices if code in mine]
+
+    def clean_supporters(self) -> int:
+        """No more homes than the roll of the estate has."""
+        given: int = self.cleaned_data["supporters"]
+        homes = len(directory().members("households", self.act.case.community))
+        if homes and given > homes:
+            raise forms.ValidationError(_("名册上共有%(n)s户，不能超过这个数。") % {"n": homes})
+        return given
+
+    def clean(self) -> dict[str, Any]:
+        """What neighbours sign together is handed in with their signatures."""
+        data: dict[str, Any] = super().clean() or {}
+        if data.get("applicant") == "households" and not data.get("papers"):
+            self.add_error("papers", _("请附上联名签字页。"))
+        return data
 
 
 class AfterLostBallotForm(TaskForm):

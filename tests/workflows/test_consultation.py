@@ -245,7 +245,7 @@ def test_with_two_outcomes_the_office_chooses_when_the_term_is_over(plans):
         sweep.sweep()
         answer(plans, opinion)
         run = open_run(plans)
-        assert [str(line) for line in Plans.ask.unmet(run)] == ["尚未选择办理结果"]
+        assert [str(line) for line in Plans.ask.unmet(run)] == ["办理方还没有决定下一步"]
         missing = refused(acts.perform, plans, "ask", "consultation.closed", OFFICE, CLOSE)
         assert "outcome" in missing.errors
         choice = {**CLOSE, "outcome": "revise"}

@@ -24,7 +24,7 @@ from viewflow.workflow.status import STATUS
 from .. import acts, clock, records
 from ..models.case import Case, StepRun
 from ..models.record import Trace
-from ..parties import Party, directory, role_title
+from ..parties import Party, directory, own_roles, role_title
 from ..steps.act import Words
 from ..steps.answers import following
 from ..steps.base import SHOWN, Step
@@ -157,10 +157,7 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
             refused=refused,
             preview=preview,
             files_lost=bool(request.FILES),
-            parties=[
-                (party_code(party), party.label or role_title(party.role))
-                for party in offer.parties
-            ],
+            parties=[(party_code(party), party.label or _as(party)) for party in offer.parties],
             chosen=request.POST.get("as", request.GET.get("as", "")),
             beside=_beside(offer, request),
             inside=Viewer(request.user, case).inside,
@@ -217,6 +214,12 @@ def _meant(request: HttpRequest, offer: Offer) -> Party:
         return Viewer(request.user, offer.case).on_paper(offer.step, offer.spec, "")
     chosen = request.POST.get("as") or request.GET.get("as", "")
     return next((p for p in offer.parties if party_code(p) == chosen), offer.parties[0])
+
+
+def _as(party: Party) -> Words:
+    """What somebody is called in a capacity without a name of its own: that which everybody has
+    says nothing but that it is oneself."""
+    return _("本人") if party.everyone else role_title(party.role)
 
 
 def party_code(party: Party) -> str:
@@ -327,7 +330,10 @@ def _again(request: HttpRequest, case: Case, trace: Trace) -> str:
     run = trace.record.run
     if run is None or run.finished:
         return ""
-    suffix = "?paper=1" if trace.record.content["party"].get("via") == "paper" else ""
+    paper = trace.record.content["party"].get("via") == "paper"
+    if trace.record.role in own_roles() and not paper:
+        return ""  # one's own vote or opinion is one; what staff type in is many
+    suffix = "?paper=1" if paper else ""
     viewer = Viewer(request.user, case)
     run.process = case
     same = [o for o in viewer.offers(run, run.step) if o.spec.name == trace.record.act]
@@ -343,6 +349,8 @@ def my(request: HttpRequest) -> HttpResponse:
     for trace in page.object_list:
         case = trace.record.case
         own = became[trace.record_id]
+        if trace.record.content["party"].get("via") == "paper":
+            own.links, own.acts = [], []  # of whoever signed it, not of who typed it in
         rows.append(
             {
                 "title": words.deed(case, trace.record),

@@ -157,7 +157,14 @@ def _for_others(offer: Offer) -> bool:
 def _for_everybody(offer: Offer, mine: set[tuple[int, str]]) -> bool:
     """Whether whoever has an account may do an act, in a case that this one did not open: that is
     an invitation (apply for a post), and waits for nobody."""
-    return all(p.everyone and (offer.case.pk, p.role) not in mine for p in offer.parties)
+    if any((offer.case.pk, party.role) in mine for party in offer.parties):
+        return False
+    if all(party.everyone for party in offer.parties):
+        return True
+    # A task of an office that neighbours may do as well (apply for their estate) is not theirs.
+    own = own_roles()
+    offices = offer.step.kind == "task" and not own.issuperset(offer.step.by)
+    return offices and own.issuperset(party.role for party in offer.parties)
 
 
 def _late_rows(

@@ -73,13 +73,14 @@ def receipt(request: HttpRequest, code: str = "") -> HttpResponse:
         case = record.case
         row = readers.record_row(case, record)
         row["title"] = words.deed(case, record)
+        became = following([record])
         page.update(
             case=case,
             record=record,
             row=row,
             lines=list(words.body_lines(case, record)),
             step=words.step_title(case, record.step),
-            answers=following([record])[record.pk].answers,
+            answers=became[record.pk].answers if record.pk in became else None,
             sound=records.leaf_hash(record.canonical.encode()) == bytes(record.leaf_hash),
             qr=qr(request.build_absolute_uri(f"/r/{code}/")),
             own=_own_acts(trace),

@@ -181,7 +181,14 @@ FIELDS: dict[str, Words] = {
 }
 
 HERE: dict[tuple[str, str], Words] = {
+    ("candidate.enrolled", "name"): _("姓名"),
+    ("candidate.enrolled", "statement"): _("自我介绍"),
+    ("entry.added", "name"): _("姓名或者名称"),
+    ("entry.moved", "receipt"): _("收据号"),
+    ("household.visited", "household"): _("户室"),
     ("household.visited", "on"): _("走访日期"),
+    ("survey.answered", "answer"): _("满意度"),
+    ("vote.cast", "choices"): _("所投的票（题号和选择）"),
     ("meeting.called", "places"): _("名额"),
     ("meeting.signed_up", "waiting"): _("候补"),
     ("signup.cancelled", "moved_up"): _("有人递补"),

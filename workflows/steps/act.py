@@ -165,6 +165,9 @@ class ActForm(forms.Form):
 
 def _let_choose(field: forms.Field) -> None:
     """Nothing is chosen in a list until somebody chooses: the first line is nobody's answer."""
+    if isinstance(field, forms.ModelChoiceField) and field.empty_label == "---------":
+        field.empty_label = _("请选择")
+        return
     if not isinstance(field, forms.ChoiceField) or type(field.widget) is not forms.Select:
         return
     choices: list[Any] = list(field.choices)  # type: ignore[arg-type]

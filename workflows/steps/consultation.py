@@ -378,7 +378,7 @@ class Consultation(Answering):
             elif not seen.households:
                 missing.append(_("小区尚未登记住户"))
         if run.phase != CLOSED and len(self.outcomes_to) > 1:
-            missing.append(_("尚未选择办理结果"))
+            missing.append(_("办理方还没有决定下一步"))
         return missing
 
     def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.utils import timezone
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from ..parties import Member, directory
@@ -44,9 +45,13 @@ class OpinionForm(ActForm):
     @property
     def advice(self) -> Words:
         """That there will be an answer, and what is published."""
-        return _(
+        said = _(
             "每条意见都会得到答复，并说明理由。公开的只是隐去个人信息后的内容，不写您的姓名和室号。"
         )
+        if "item" not in self.fields:
+            return said
+        either = _("写下意见，或者选择项目并表明需要或者不需要，两样有一样就行。")
+        return format_lazy("{}{}", either, said)
 
     def setup(self) -> None:
         """The menu of the step, grouped by class."""

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..parties import directory
 from .act import ActForm, refuse, require_clear
-from .opinion_rows import OUTCOMES, REASON_MOST, Opinion
+from .opinion_rows import OUTCOMES, REASON_MOST, Opinion, Reply
 
 TEXT_MOST = 2000
 LARGEST = 2**63 - 1
@@ -147,6 +147,16 @@ class ReplyCorrectionForm(ReplyForm):
         label=_("原答复"), min_value=1, max_value=LARGEST, widget=forms.HiddenInput
     )
     why = PublicText(label=_("更正原因（将公开）"), max_length=300, rows=2)
+
+    def setup(self) -> None:
+        """Begins with what the reply says now."""
+        super().setup()
+        said = str((self.act.payload or {}).get("reply", ""))
+        if self.is_bound or not is_key(said):
+            return
+        old = Reply.objects.filter(case=self.act.case, run=self.act.run, pk=said).first()
+        for name in ("outcome", "public_text", "reason", "referral") if old else ():
+            self.fields[name].initial = getattr(old, name)
 
 
 class WithdrawalForm(ActForm):
