@@ -65,7 +65,7 @@ def follow(row: Applicant, check: StepRun | None) -> Following:
         said.append(_("认为不对的，可以在%(day)s24时前提出异议。") % {"day": day})
     bad = row.life in ("refused", "unplaced", "barred", "removed", "failed", "withdrawn")
     state = "stopped" if bad else "done" if row.life == "appointed" else "waiting"
-    label = Applicant.STATES[row.life]
+    label = row.standing_inside
     answer = {"state": state, "label": label, "reason": "\n".join(map(str, said)), "at": None}
     case = row.case.number
     links: list[tuple[Words, str]] = [
@@ -143,7 +143,7 @@ class Apply(Own):
         """Where an application stands, and for its applicant alone why it was refused and until
         when one may object; two queries."""
         rows = Applicant.objects.filter(record__in=[record.pk for record in records])
-        found = list(rows.select_related("case").order_by("pk"))
+        found = list(rows.select_related("case", "holder").order_by("pk"))
         checks = {
             run.process_id: run
             for run in StepRun.objects.filter(
@@ -315,7 +315,7 @@ class Check(Own):
         }
         rows = Applicant.objects.filter(case__in={case for case, _number in said})
         numbers = {number for _case, number in said if number is not None}
-        found = rows.filter(number__in=numbers).select_related("case")
+        found = rows.filter(number__in=numbers).select_related("case", "holder")
         return {
             said[row.case_id, row.number]: follow(row, None)
             for row in found

@@ -171,6 +171,26 @@ class Applicant(models.Model):
         return f"applicant {self.number}"
 
     @property
+    def held(self) -> Holder | None:
+        """The post that they were given, if any; `holder` is best loaded with the row."""
+        return getattr(self, "holder", None) if self.life == "appointed" else None
+
+    @property
+    def standing(self) -> Any:
+        """The state in words, for everybody: who has left a post holds it no longer. Of what is
+        heard before somebody is dismissed nothing is public."""
+        gone = self.held is not None and self.held.life in ("left", "dismissed")
+        return Holder.STATES["left"] if gone else self.STATES[self.life]
+
+    @property
+    def standing_inside(self) -> Any:
+        """The same for themselves and those who handle it."""
+        held = self.held
+        if held is not None and held.life != "on_post":
+            return Holder.STATES[held.life]
+        return self.STATES[self.life]
+
+    @property
     def said(self) -> list[Any]:
         """Why it was refused, in words."""
         return [rules.REASONS.get(code, code) for code in self.reasons]

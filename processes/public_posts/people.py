@@ -129,7 +129,7 @@ class People(Step):
     def people(self, case: Case) -> QuerySet[Applicant]:
         """Whom the step is about."""
         found = Applicant.objects.filter(case=case, life__in=self.shows)
-        return found.select_related("post").order_by("post__number", "rank", "number")
+        return found.select_related("post", "holder").order_by("post__number", "rank", "number")
 
     @classmethod
     def glances(cls, runs: Sequence[StepRun]) -> Mapping[int, Seen]:

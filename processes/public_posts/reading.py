@@ -47,7 +47,7 @@ def applications(
 ) -> QuerySet[Applicant]:
     """The applicants of a call for those who handle it, in clear: by number or name, life, and the
     village of the post."""
-    found = Applicant.objects.filter(case=case).select_related("post").order_by("number")
+    found = Applicant.objects.filter(case=case).select_related("post", "holder").order_by("number")
     if find.isdecimal():
         found = found.filter(number=min(int(find), 2**31 - 1))
     elif find:
@@ -79,7 +79,11 @@ def application(row: Applicant) -> dict[str, Any]:
 
 def results(post: Post) -> QuerySet[Applicant]:
     """Who is ranked for a post, the best first."""
-    return Applicant.objects.filter(post=post, life__in=NAMED, rank__isnull=False).order_by("rank")
+    return (
+        Applicant.objects.filter(post=post, life__in=NAMED, rank__isnull=False)
+        .select_related("holder")
+        .order_by("rank")
+    )
 
 
 def mean_words(points: int | None, sheets: int | None) -> str:

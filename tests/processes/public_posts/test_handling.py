@@ -172,10 +172,22 @@ def test_a_vacancy_goes_to_the_reserve_list_with_a_notice_or_waits_for_another_c
     on_posts(walk)
     at("2026-06-10")
     said = {"cause": "own_wish", "on": "2026-06-10", "note": "家中有事"}
+    with pytest.raises(Refused, match="日期不能晚于今天"):
+        walk.do("exit", "holder.left", {"number": 1, **said, "on": "2026-06-11"})
     walk.do("exit", "holder.left", {"number": 1, **said})
     assert walk.lives()[3] == "reserve"  # nobody moves up by itself
     notes = [row["note"] for row in mine.inbox(walk.people["office"])]
     assert any("1个空缺待处理" in note for note in notes)
+    post = client_of(walk.people["office"]).get(f"/cases/{walk.case.number}/posts/1/")
+    assert "已退出" in post.content.decode()  # and no longer 已上岗
+    form = client_of(walk.people["office"]).get(
+        f"/cases/{walk.case.number}/do/exit/holder.notified/"
+    )
+    text = form.content.decode()
+    assert Applicant.objects.get(number=2).name in text  # whom it may be about, by name
+    assert Applicant.objects.get(number=1).name not in text
+    assert "顶岗、脱岗" in text
+    assert "协议期满" not in text.partition("<select")[2]
     office = client_of(walk.people["office"])
     told = {"post": 1, "how": "from_list"}
     shown = sent(office, walk, "exit", "vacancy.filled", preview="1", **told).content.decode()

@@ -227,6 +227,33 @@ def test_pages_of_objections_and_votes_say_until_when(place, told):
     assert (sent.status_code, story.case.records.count()) == (422, before)
 
 
+def test_whoever_applies_for_an_estate_does_so_in_their_own_name_and_for_homes_it_has(place, told):
+    story = told("apply")
+    neighbour = factories.make_member(factories.units_of(place.estate)[0]).person
+    client = Client()
+    client.force_login(neighbour, backend="django.contrib.auth.backends.ModelBackend")
+    path = f"/cases/{story.case.number}/do/apply/task.done/"
+    assert path not in page(client, "/my/")  # it waits for the committee
+    said = {
+        "applicant": "households",
+        "supporters": 2,
+        "faults": "屋面渗漏。",
+        "wishes": "屋面防水。",
+        "pledged_percent": 10,
+    }
+    before = story.case.records.count()
+    for wrong, words in (
+        ({"applicant": "residents_committee"}, "不在可选的范围内"),
+        ({"supporters": 50_000}, "名册上共有"),
+        ({}, "请附上联名签字页"),
+    ):
+        sent = client.post(path, {**said, **wrong})
+        assert (sent.status_code, words in sent.content.decode()) == (422, True), words
+    assert story.case.records.count() == before
+    done = client.post(path, {**said, "papers": paper("signed")})
+    assert done.status_code == 302
+
+
 def test_a_warranty_is_reminded_of_before_it_ends(place, told):
     story = told("upkeep")
     committee = place.client("residents_committee")
