@@ -316,6 +316,7 @@ def act_done(request: HttpRequest, number: str, seq: int) -> HttpResponse:
                 "case_number": case.number,
                 "hash": bytes(trace.record.leaf_hash).hex(),
             },
+            secret=trace.record.act == "vote.cast",
             run=trace.record.run if trace.record.run and trace.record.run.is_open else None,
             again=_again(request, case, trace),
         ),
@@ -350,7 +351,8 @@ def my(request: HttpRequest) -> HttpResponse:
         case = trace.record.case
         own = became[trace.record_id]
         if trace.record.content["party"].get("via") == "paper":
-            own.links, own.acts = [], []  # of whoever signed it, not of who typed it in
+            # Of whoever signed it, not of who typed it in.
+            own.links, own.acts, own.said = [], [], ""
         rows.append(
             {
                 "title": words.deed(case, trace.record),
@@ -359,6 +361,8 @@ def my(request: HttpRequest) -> HttpResponse:
                 "state": mine.state_of_own(case, trace.record.role),
                 "step": words.step_title(case, trace.record.step),
                 "receipt": f"/cases/{case.number}/done/{trace.record.seq}/",
+                "said": own.said,
+                "waits": own.waits,
                 "answers": own.answers,
                 "links": own.links,
                 "acts": [

@@ -25,6 +25,10 @@ class Following:
     answers: list[dict[str, Any]] = field(default_factory=list)
     acts: list[tuple[str, str]] = field(default_factory=list)
     links: list[tuple[Words, str]] = field(default_factory=list)
+    said: str = ""
+    """What they wrote themselves, for an author who has signed in."""
+    waits: bool = False
+    """Whether it is still to be answered."""
 
 
 def following(records: Iterable[Record]) -> dict[int, Following]:
@@ -36,13 +40,17 @@ def following(records: Iterable[Record]) -> dict[int, Following]:
     for opinion in Opinion.objects.filter(record__in=keys).select_related("reply"):
         assert opinion.record_id is not None
         _answer(found[opinion.record_id], opinion)
+        found[opinion.record_id].said = opinion.text
         if opinion.life == "submitted":
+            found[opinion.record_id].waits = True
             act = ("opinion.withdrawn", f"opinion={opinion.pk}")
             found[opinion.record_id].acts.append(act)
     for objection in Objection.objects.filter(record__in=keys).select_related("reply"):
         assert objection.record_id is not None
         _answer(found[objection.record_id], objection)
+        found[objection.record_id].said = objection.text
         if objection.life == "raised":
+            found[objection.record_id].waits = True
             act = ("objection.withdrawn", f"objection={objection.pk}")
             found[objection.record_id].acts.append(act)
     for row in ResultObjection.objects.filter(record__in=keys).select_related("reply"):

@@ -66,7 +66,7 @@ class ObjectionForm(ActForm):
     def advice(self) -> Words:
         """What to write, and what becomes of it."""
         return _(
-            "请写明哪一处、为什么有异议。居委会核查后会作出决定并说明理由；不公开您的姓名和室号。"
+            "请写明哪一处、为什么有异议。办理方核查后会作出决定并说明理由；不公开您的姓名和室号。"
         )
 
     def setup(self) -> None:

@@ -328,6 +328,9 @@ def test_a_late_objection_becomes_an_opinion_and_is_answered(place, told):
     opinion = Opinion.objects.get(run=None)
     assert opinion.late
     assert "离窗户太近" not in page(client, f"/cases/{number}/")
+    own = page(client, "/my/")
+    assert "车棚还是离窗户太近" in own  # what one wrote, to oneself
+    assert "等待答复" in own
     committee = place.client("residents_committee")
     assert "期外意见" in page(committee, "/inbox/")
     assert "离窗户太近" in page(committee, f"/cases/{number}/")
