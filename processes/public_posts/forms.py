@@ -454,3 +454,12 @@ class CloseForm(ActForm):
     """Nothing but to confirm."""
 
     confirm = forms.BooleanField(label=_("确认办结本环节"))
+
+
+class SupplementCloseForm(CloseForm):
+    """The end of the supplement, and what it means for a post that falls vacant."""
+
+    @property
+    def advice(self) -> Words:
+        """That nobody moves up any more."""
+        return _("办结以后，岗位空缺不能再由候补人员依次递补，只能另行招聘。")

@@ -258,7 +258,13 @@ class Notice(People):
             missing.append(_("还有%(n)s人在公示或者培训中") % {"n": n})
         return missing
 
-    @act("lane.closed", title=_("办结补充公示"), by="by", form=forms.CloseForm, optional=True)
+    @act(
+        "lane.closed",
+        title=_("办结补充公示"),
+        by="by",
+        form=forms.SupplementCloseForm,
+        optional=True,
+    )
     def close(self, doing: Act) -> Written:
         """End the supplement, once nobody can move up any more."""
         if not self.supplementary:

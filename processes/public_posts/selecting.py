@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from workflows.acts import Act, Written
@@ -39,6 +39,15 @@ class Evaluate(People):
         if spec.name == "representatives.invited":
             return not invited
         return invited and not present if spec.name == "evaluation.held" else present
+
+    def beside(self, run: StepRun, spec: ActSpec, query: Any) -> dict[str, Any]:
+        """Who is invited, with their numbers; for the sheets also who came, whose are entered and
+        from whom they stand back."""
+        if spec.name not in ("evaluation.held", "sheet.entered"):
+            return {}
+        given = Exists(Points.objects.filter(representative=OuterRef("pk")))
+        rows = self.panel(run).annotate(given=given).order_by("number")
+        return {"representatives": list(rows), "sheets": spec.name == "sheet.entered"}
 
     @act("representatives.invited", title=_("邀请评议代表"), by="by", form=forms.InvitationForm)
     def invite(self, doing: Act) -> Written:

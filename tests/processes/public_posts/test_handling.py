@@ -133,6 +133,32 @@ def test_months_to_assess_wait_in_the_inbox_until_the_tenth(walk):
     assert not late_list(client_of(walk.people["office"]))
 
 
+def test_whom_an_act_is_about_stands_beside_its_form(walk):
+    walk.announce()
+    for number in (1, 2):
+        walk.apply(number)
+    walk.apply(3, born="1990-01-01")
+    walk.after(20)
+    walk.do("check", "applications.checked", {"confirm": "on"})
+    walk.do("check", "refusal.objected", {"number": 3, "text": "出生日期填错了"}, walk.village)
+    base = f"/cases/{walk.case.number}/do"
+    decide = client_of(walk.people["office"]).get(f"{base}/check/refusal.decided/").content.decode()
+    assert Applicant.objects.get(number=3).name in decide
+    assert "出生日期填错了" in decide
+    assert "出生日期晚于公告规定的范围" in decide
+    decided = {"number": 3, "decision": "dismissed", "reason": "与身份证不符"}
+    walk.do("check", "refusal.decided", decided)
+    walk.after(10)
+    walk.do(
+        "evaluate", "representatives.invited", {"names": "代表一\n代表二\n代表三"}, walk.village
+    )
+    walk.do("evaluate", "evaluation.held", {"present": "1 2", "stands_back": ""}, walk.village)
+    village = client_of(walk.people["residents_committee"])
+    sheet = village.get(f"{base}/evaluate/sheet.entered/").content.decode()
+    for shown in ("代表一", "代表二", "代表三", "待登记", "未到会"):
+        assert shown in sheet
+
+
 def test_an_invitation_to_everybody_waits_in_nobodys_inbox(walk):
     walk.announce()
     office = walk.people["office"]
