@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
 from typing import Any, ClassVar
@@ -23,7 +23,7 @@ from ..models.case import StepRun
 from ..models.record import Record
 from ..parties import directory
 from .act import ActForm, ActSpec, Roles, Words, act, refuse
-from .base import NOTHING, Step
+from .base import NOTHING, Step, counted_by_run
 from .opinion_forms import PublicText
 from .run_terms import term_body
 
@@ -249,8 +249,16 @@ class Selection(Step):
         """The enrolment term first; the judging term begins with its phase."""
         return self.enrol_term
 
+    @classmethod
+    def glances(cls, runs: Sequence[StepRun]) -> Mapping[int, Any]:
+        """Those who put themselves forward, by life."""
+        lives = counted_by_run(Candidate.objects.filter(run__in=runs), "life")
+        return {run.pk: lives.get(run.pk, {}) for run in runs}
+
     def offered(self, spec: ActSpec, run: StepRun) -> bool:
-        """Each act in its phase."""
+        """Each act in its phase; what is about somebody who enrolled, once somebody has."""
+        if spec.name in ("candidate.refused", "candidate.withdrawn"):
+            return bool(self.glance(run).get("enrolled"))
         phases = {
             "candidate.enrolled": ENROL,
             "mark.given": MARK,

@@ -297,6 +297,9 @@ def test_a_warranty_is_reminded_of_before_it_ends(place, told):
 
 def test_those_chosen_are_resident_supervisors_from_then_on(place, told):
     story = told("supervisors")
+    step = f"/cases/{story.case.number}/steps/{story.run('supervisors').pk}/"
+    committee = place.client("residents_committee")
+    assert "认定不符合条件" not in page(committee, step)  # nobody has enrolled
     neighbour = factories.make_member(factories.units_of(place.estate)[0]).person
     party = directory().parties_of(neighbour, place.estate.community, clock.now())[0]
     acts.perform(
@@ -306,6 +309,7 @@ def test_those_chosen_are_resident_supervisors_from_then_on(place, told):
         party,
         {"name": "示范", "statement": "退休前从事建筑工作。", "consent": "on"},
     )
+    assert "认定不符合条件" in page(committee, step)
     story.wait_for("supervisors")
     candidate = story.run("supervisors").candidates.get()
     mark = {"candidate": candidate.pk, "points": 80}
