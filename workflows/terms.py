@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -346,6 +347,11 @@ def _nominal_end(term: Days | Months, start: dt.date) -> dt.date:
     if isinstance(term, Days):
         return start + dt.timedelta(days=term.n)
     return corresponding_day(start, months=term.n)
+
+
+def month_words(month: dt.date) -> str:
+    """The month of a day as people read it: ``2026年3月``."""
+    return date_format(month, "YEAR_MONTH_FORMAT")
 
 
 def corresponding_day(day: dt.date, *, months: int) -> dt.date:

@@ -19,6 +19,7 @@ from workflows.models import StepRun
 from workflows.parties import Party
 from workflows.steps.act import ActSpec, Words, act, refuse
 from workflows.steps.base import look_at
+from workflows.terms import month_words
 
 from . import forms, rules
 from .models import Applicant, Assessment, Holder
@@ -135,7 +136,7 @@ class Manage(Holders):
         """Months to assess; for the office agreements that end within thirty days."""
         parts = {part for role in roles for part in self.expects.get(role, ())}
         found: list[Words] = [
-            _("%(month)s考核：%(n)s项待登记") % {"month": rules.month_words(month), "n": n}
+            _("%(month)s考核：%(n)s项待登记") % {"month": month_words(month), "n": n}
             for month, n in self.missing(run, parts).items()
         ]
         if "office" in roles:
@@ -163,7 +164,7 @@ class Manage(Holders):
         for month, parts in list(self.months(run).items())[-6:]:
             due = rules.report_due(month)
             for part, (given, of) in parts.items():
-                title = format_lazy("{} {}", rules.month_words(month), LABELS[part])
+                title = format_lazy("{} {}", month_words(month), LABELS[part])
                 yield Progress(title, given, of, due, late=given < of and due < today)
 
     def offered(self, spec: ActSpec, run: StepRun) -> bool:

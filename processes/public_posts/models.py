@@ -15,6 +15,7 @@ from django_fsm import FSMField, transition
 
 from workflows.models import Case, Record, StepRun
 from workflows.records import masking
+from workflows.terms import month_words
 
 from . import rules
 
@@ -414,7 +415,7 @@ class Assessment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return rules.month_words(self.month)
+        return month_words(self.month)
 
     @property
     def total(self) -> int | None:

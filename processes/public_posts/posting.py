@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from workflows.acts import Act, Written
 from workflows.models import StepRun
 from workflows.steps.act import ActSpec, act, refuse
+from workflows.steps.base import SHOWN
 
 from . import forms, rules
 from .models import Applicant, Holder
@@ -114,6 +115,13 @@ class Onboard(Lane):
         """How many of those who passed have signed."""
         lives = self.glance(run).lives
         yield Progress(_("已签协议"), lives["appointed"], lives["appointed"] + lives["trained"])
+
+    def beside(self, run: StepRun, spec: ActSpec, query: Any) -> dict[str, Any]:
+        """Whom an agreement may be with."""
+        if spec.name != "agreement.signed":
+            return {}
+        trained = Applicant.objects.filter(case=run.process, life="trained")
+        return {"people": trained.select_related("post").order_by("number")[:SHOWN]}
 
     @act("agreement.signed", title=_("登记上岗协议"), by="by", form=forms.OnboardForm)
     def sign(self, doing: Act) -> Written:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from workflows import clock
 from workflows.models import Attachment, Case, StepRun
+from workflows.terms import month_words
 
 from . import rules
 from .applying import follow, refusal
@@ -139,7 +140,7 @@ def assessed(post: Post) -> dict[str, Any] | None:
     months: dict[str, list[int]] = {}
     for row in Assessment.objects.filter(holder__applicant__post=post).order_by("month"):
         if row.total is not None:
-            months.setdefault(rules.month_words(row.month), []).append(row.total)
+            months.setdefault(month_words(row.month), []).append(row.total)
     means = [(month, sum(rows), len(rows)) for month, rows in months.items() if len(rows) > 1]
     if not means:
         return None

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from workflows.steps.act import Words
@@ -170,11 +169,6 @@ def months_to_assess(starts: dt.date, left: dt.date | None, today: dt.date) -> I
 def following(day: dt.date) -> dt.date:
     """The first day of the next month."""
     return (day.replace(day=1) + dt.timedelta(days=31)).replace(day=1)
-
-
-def month_words(month: dt.date) -> str:
-    """``2026年5月``."""
-    return date_format(month, "YEAR_MONTH_FORMAT")
 
 
 def report_due(month: dt.date) -> dt.date:

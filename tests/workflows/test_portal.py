@@ -11,6 +11,7 @@ from tests.sandbox.directory import SandboxDirectory
 from workflows import acts, calendars, clock
 from workflows.models import Community
 from workflows.parties import Party
+from workflows.portal import mine
 
 NOON = dt.datetime(2026, 6, 15, 12, tzinfo=clock.SHANGHAI)
 OFFICE = Party("office", "person:1")
@@ -172,3 +173,16 @@ def test_who_looks_without_an_account_is_told_how_to_take_part(client, estate):
 
 def _open(case):
     return next(run.pk for run in case.runs.order_by("-pk") if run.is_open)
+
+
+def test_who_opens_a_case_finds_that_unless_an_act_of_theirs_follows_at_once(
+    django_user_model, monkeypatch
+):
+    user = django_user_model.objects.create_user("neighbour", password="示范-密码-一二三")
+    estate = Community.objects.create(code="own", name="示范小区", kind="estate")
+    acts.open_case(Errand, estate, Party("office", f"person:{user.pk}", user.pk), title="自行车棚")
+    monkeypatch.setattr(mine, "own_roles", lambda: frozenset({"office"}))
+    assert [trace.record.act for trace in mine.my_deeds(user)] == ["case.opened"]
+    monkeypatch.setattr(Errand, "opens_with", ("note", "task.done"))
+    assert not list(mine.my_deeds(user))
+    assert [trace.record.act for trace in mine.my_acts(user)] == ["case.opened"]

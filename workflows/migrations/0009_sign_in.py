@@ -6,14 +6,14 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import workflows.steps.meeting
+import workflows.steps.meeting_rows
 
 
 def give_doors(apps: Any, _editor: Any) -> None:
     """Each session that was called before gets a code of its own."""
     session = apps.get_model("workflows", "MeetingSession")
     for pk in session.objects.values_list("pk", flat=True):
-        session.objects.filter(pk=pk).update(door=workflows.steps.meeting.draw_door())
+        session.objects.filter(pk=pk).update(door=workflows.steps.meeting_rows.draw_door())
 
 
 class Migration(migrations.Migration):
@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
             "meetingsession",
             "door",
             models.CharField(
-                default=workflows.steps.meeting.draw_door, max_length=10, unique=True
+                default=workflows.steps.meeting_rows.draw_door, max_length=10, unique=True
             ),
         ),
         migrations.CreateModel(

@@ -16,7 +16,7 @@ from .token import ApiToken, Submission
 from ..steps.ballot import BallotPaper, BallotQuestion, ResultObjection, RollRow, RollWay
 from ..steps.consultation import HouseholdReturn, SurveyAnswer
 from ..steps.ledger import LedgerEntry, LedgerMove
-from ..steps.meeting import MeetingSession, SignIn, SignUp
+from ..steps.meeting_rows import MeetingSession, SignIn, SignUp
 from ..steps.opinion_rows import Opinion, Reply
 from ..steps.panel import Recusal, Seat, Signature
 from ..steps.publicity import Objection, Posting

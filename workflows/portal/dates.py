@@ -26,7 +26,7 @@ from ..models.case import Case, StepRun
 from ..parties import directory
 from ..records.export import printable
 from ..steps.base import Step
-from ..steps.meeting import MeetingSession
+from ..steps.meeting_rows import MeetingSession
 from ..terms import parse
 from . import mine, words
 from .open_data import Edition, of_case, of_place, of_procedure, published

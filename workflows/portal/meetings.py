@@ -18,7 +18,7 @@ from django_ratelimit.exceptions import Ratelimited
 
 from .. import acts, clock, printing
 from ..models.case import StepRun
-from ..steps.meeting import MeetingSession, SignIn
+from ..steps.meeting_rows import MeetingSession, SignIn
 from .desk import qr
 from .viewer import Viewer
 from .views import context, find_case

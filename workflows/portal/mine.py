@@ -14,6 +14,7 @@ from .. import clock
 from ..models.case import Case, StepRun
 from ..models.record import Trace
 from ..parties import Party, directory, own_roles
+from ..procedure import all_declared
 from ..steps.act import Words
 from ..steps.base import Step, look_at
 from ..steps.matters import CaseActs
@@ -37,9 +38,14 @@ def my_acts(user: Any) -> QuerySet[Trace]:
 
 
 def my_deeds(user: Any) -> QuerySet[Trace]:
-    """The same without what only begins a case of one's own: the act that opens it says nothing to
-    who handed something in by the next one."""
-    return my_acts(user).exclude(record__act="case.opened", record__role__in=own_roles())
+    """The same without what only begins a case of one's own: where a procedure begins with an act
+    (an appeal), the record before it says nothing to who handed it in."""
+    begun = {declared.code for declared in all_declared() if declared.opens_with}
+    return my_acts(user).exclude(
+        record__act="case.opened",
+        record__role__in=own_roles(),
+        record__case__procedure__in=begun,
+    )
 
 
 def state_of_own(case: Case, role: str) -> tuple[str, Any] | None:

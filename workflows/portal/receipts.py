@@ -74,18 +74,21 @@ def receipt(request: HttpRequest, code: str = "") -> HttpResponse:
         row = readers.record_row(case, record)
         row["title"] = words.deed(case, record)
         became = following([record])
+        answered = record.pk in became  # a vote is not
+        inside = case.declared.inside(case, [_party(trace)]) if _opened(trace) else {}
         page.update(
             case=case,
             record=record,
             row=row,
             lines=list(words.body_lines(case, record)),
             step=words.step_title(case, record.step),
-            answers=became[record.pk].answers if record.pk in became else None,
+            answers=became[record.pk].answers,
             sound=records.leaf_hash(record.canonical.encode()) == bytes(record.leaf_hash),
             qr=qr(request.build_absolute_uri(f"/r/{code}/")),
             own=_own_acts(trace),
             files=f"/r/{code}/files/",
-            inside=case.declared.inside(case, [_party(trace)]) if _opened(trace) else {},
+            inside=inside,
+            awaits=answered and not inside,
         )
     status = 404 if code and trace is None else 200
     return _secret(render(request, "portal/receipt.html", context(request, **page), status=status))

@@ -40,15 +40,19 @@ from ..parties import directory, holder_title
 from ..procedure import all_declared
 from ..records import export
 from ..steps.base import Step
+from ..terms import month_words
 from . import readers
 from .figures import MEASURES, Scope, following, undecided
 from .open_data import CSV, stream
 from .sums import count
-from .supervision_filter import ScopeFilter, month_words, procedure_titles, query
+from .supervision_filter import ScopeFilter, procedure_titles, query
 from .supervision_tables import LEAST_SHOWN, cells, grouped, lines, plots, tables, total
 from .views import context
 
 PER_PAGE = 50
+MOST_WITHIN = 500
+"""The most steps that are listed for something late within them, the longest late first: each is
+named in the query."""
 
 
 @require_GET
@@ -190,7 +194,7 @@ def late_within(places: Collection[int]) -> dict[int, dt.date]:
     for kind, here in kinds.items():
         runs = standing().filter(here, process__community__in=places, status=STATUS.STARTED)
         found |= kind.late(list(runs.select_related("process__community")))
-    return found
+    return dict(sorted(found.items(), key=lambda each: each[::-1])[:MOST_WITHIN])
 
 
 def late_runs(now: dt.datetime, within: Collection[int] = ()) -> QuerySet[StepRun]:

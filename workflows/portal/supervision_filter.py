@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -16,6 +15,7 @@ from .. import clock
 from .. import procedure as procedures
 from ..models.case import Community
 from ..parties import holder_title
+from ..terms import month_words
 from .figures import Scope
 from .places import Choices, offered
 
@@ -47,11 +47,6 @@ def procedure_titles() -> dict[str, Any]:
     """Every declared procedure with what people read."""
     codes = sorted({declared.code for declared in procedures.all_declared()})
     return {code: procedures.versions(code)[0].title for code in codes}
-
-
-def month_words(month: dt.date) -> str:
-    """``2026年3月``."""
-    return date_format(month, "YEAR_MONTH_FORMAT")
 
 
 class ScopeFilter(forms.Form):

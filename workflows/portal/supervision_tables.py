@@ -11,9 +11,10 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from ..parties import holder_title
+from ..terms import month_words
 from .figures import GROUPS, MEASURES, Scope
 from .sums import Counts, count
-from .supervision_filter import month_words, procedure_titles, query
+from .supervision_filter import procedure_titles, query
 
 LEAST_SHOWN = 5
 """How content people are is said of five answers and more: fewer would tell who said what."""

@@ -30,7 +30,7 @@ from ..steps.publicity_rows import DECISIONS, GROUNDS
 from ..steps.selection import PHASES as SELECTION_PHASES
 from ..steps.task import OTHER_THAN, Task
 from ..steps.walls import ON_THE_SPOT
-from ..terms import parse
+from ..terms import month_words, parse
 
 ENGINE_ACTS: dict[str, Words] = {
     "case.opened": _("立项"),
@@ -392,7 +392,7 @@ def day_words(text: str) -> str:
         moment = parse_datetime(text) if "T" in text else None
         day = parse_date(text) if moment is None else None
         if _MONTH.fullmatch(text):
-            return date_format(dt.date.fromisoformat(f"{text}-01"), "YEAR_MONTH_FORMAT")
+            return month_words(dt.date.fromisoformat(f"{text}-01"))
         if moment is not None and timezone.is_aware(moment):
             return date_format(timezone.localtime(moment), "DATETIME_FORMAT")
     except (ValueError, OverflowError):  # people may write anything, also the last second there is

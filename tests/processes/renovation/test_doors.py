@@ -327,3 +327,19 @@ def test_the_page_of_forms_costs_the_same_with_many(asking, place):
     before = asked()
     print_forms(asking, place, "ask_needs", "form.returned")
     assert asked() == before
+
+
+def test_after_a_vote_nothing_promises_an_answer_or_another_one(voting, place):
+    voter = Client()
+    neighbour = factories.make_member(factories.units_of(place.estate)[0]).person
+    voter.force_login(neighbour, backend="django.contrib.auth.backends.ModelBackend")
+    path = f"/cases/{voting.case.number}/do/owner_ballot/vote.cast/"
+    done = voter.post(path, {"q1": "for"}, follow=True).content.decode()
+    assert "您选了什么，不写在公开记录里。" in done
+    assert "继续办理下一件" not in done
+    [code] = set(re.findall(r"/r/([A-Z0-9-]{23})/", done))
+    assert "尚无答复" not in Client().get(f"/r/{code}/").content.decode()
+    opinion = f"/cases/{voting.case.number}/do/case/opinion.submitted/"
+    said = voter.post(opinion, {"text": "楼道里的灯坏了。"}, follow=True).content.decode()
+    [code] = set(re.findall(r"/r/([A-Z0-9-]{23})/", said))
+    assert "尚无答复" in Client().get(f"/r/{code}/").content.decode()
