@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 
 from processes.community.models import Person
 from processes.renovation import demo
+from sanwen import trailtext
 from sanwen.verify import Trust, verify
 from tests.pdfs import text_of
 from workflows import acts, calendars, clock, records
@@ -18,6 +19,7 @@ from workflows.parties import Party, directory
 from workflows.portal import words
 from workflows.records import log
 from workflows.records.trail import make, seal
+from workflows.records.trail import words as trail_words
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +86,23 @@ def _in_words():
     assert {(act, label) for act, label, _value in shown if label.isascii()} == set()
     code = re.compile(r"(?<![\w./@-])[a-z][a-z_]{2,}(?![\w./@-])", re.ASCII)
     assert {row for row in shown if code.search(row[2])} == set()
+    _private_in_words()
+
+
+def _private_in_words():
+    """The same of what a full trail opens beside the record."""
+    tables = {}
+    bare = set()
+    rows = Record.objects.select_related("case").prefetch_related("disclosures")
+    for record in rows.filter(disclosures__public=False).distinct():
+        case = record.case
+        kind = (case.procedure, case.version)
+        table = tables[kind] = tables.get(kind) or trail_words.table(case)
+        opened = [row.encoded for row in record.disclosures.all() if row.encoded]
+        for line in trailtext.lines(record.canonical, opened, table):
+            bare |= {(record.act, name) for name in re.findall(r"^([a-z_]+)（不公开）", line)}
+    assert tables
+    assert bare == set()
 
 
 def test_a_database_with_real_cases_is_left_alone(settings):
