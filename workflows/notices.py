@@ -97,14 +97,6 @@ def composed(run: StepRun, code: str) -> Notice:
     return notice
 
 
-def office_of(run: StepRun, contacts: Contacts, role: Words) -> str:
-    """In whose name a notice stands: the office on file, else the place and its first role."""
-    place, words = run.process.community.name, str(role)
-    # 示范街道 and 街道办事处 say 街道 once.
-    shared = next((n for n in range(len(words), 0, -1) if place.endswith(words[:n])), 0)
-    return contacts.office or f"{place}{words[shared:]}"
-
-
 # --- parts -------------------------------------------------------------------------------------
 
 
@@ -159,6 +151,8 @@ def _publicity(step: Publicity, run: StepRun, title: Words) -> Notice:
     content: list[Any] = _paragraphs(document.get("text")) if isinstance(document, dict) else []
     reason = _paragraphs(document.get("reason")) if isinstance(document, dict) else []
     content = content or [_("内容见附件和本事项网页。")]
+    if shown["decided"]:
+        content.insert(0, shown["decided"])
     period: list[Any]
     if run.phase == POSTING:
         last = _("____年__月__日")

@@ -143,6 +143,14 @@ class Contacts:
     telephone: str = ""
     supervision: str = ""
 
+    def signer(self, community: Community, roles: Sequence[str]) -> str:
+        """In whose name a notice stands, and who takes objections: the office on file, else the
+        place and the first of the roles."""
+        place, words = community.name, str(role_title(roles[0])) if roles else ""
+        # 示范街道 and 街道办事处 say 街道 once.
+        shared = next((n for n in range(len(words), 0, -1) if place.endswith(words[:n])), 0)
+        return self.office or f"{place}{words[shared:]}"
+
 
 @dataclass(frozen=True, slots=True)
 class Reach:

@@ -25,7 +25,7 @@ from .. import acts, clock, codes, doors, notices, printing
 from ..doors import Kind
 from ..models.case import Case, StepRun
 from ..models.door import DoorForm
-from ..parties import Party, directory, role_title
+from ..parties import Party, directory
 from ..steps import doors as issuing
 from ..steps.base import Step
 from ..steps.doors import Issued
@@ -146,7 +146,6 @@ def printed(run: StepRun, kind: Kind, issued: list[Issued], base: str, *, size: 
         case, step = run.process, run.step
         form: Any = blank(run, kind)
         contacts = directory().contacts(case.community)
-        role = role_title(step.by[0]) if step.by else ""
         until = (
             _("请于%(day)s24时前交回。") % {"day": notices.day_words(run.ends_on)}
             if run.ends_on
@@ -162,7 +161,7 @@ def printed(run: StepRun, kind: Kind, issued: list[Issued], base: str, *, size: 
                 "advice": kind.says or getattr(form, "advice", ""),
                 "parts": _parts(form, pledges=not kind.by_hand),
                 "contacts": contacts,
-                "office": notices.office_of(run, contacts, role),
+                "office": contacts.signer(case.community, step.by),
             },
         )
 

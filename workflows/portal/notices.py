@@ -24,7 +24,7 @@ from django_ratelimit.exceptions import Ratelimited
 from .. import acts, clock, codes, notices, printing
 from ..models.case import Case, StepRun
 from ..notices import Notice, Section
-from ..parties import Party, directory, role_title
+from ..parties import Party, directory
 from ..steps import walls
 from ..steps.base import Step
 from ..steps.walls import Drawn
@@ -221,8 +221,7 @@ def _said(run: StepRun, notice: Notice) -> dict[str, Any]:
     """The parts of a notice numbered, with whom to turn to."""
     step: Any = run.flow_task
     contacts = notice.contacts
-    role = role_title(step.by[0]) if step.by else ""
-    office = notices.office_of(run, contacts, role)
+    office = contacts.signer(run.process.community, step.by)
     blank = "＿＿＿＿＿＿＿＿"
     calls: list[Any] = []
     if notice.objections:

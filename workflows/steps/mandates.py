@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from ..acts import Act, Written
@@ -18,7 +19,7 @@ from ..models.case import StepRun
 from ..parties import directory
 from ..uploads import UploadField
 from .act import ActForm, Words, act, refuse
-from .ballot_rows import RollRow, RollWay
+from .ballot_rows import BallotPaper, RollRow, RollWay
 from .base import Step
 
 MOST_MANDATES = 3
@@ -30,6 +31,13 @@ AUTHORITY: dict[str, Words] = {
 """What a proxy is entitled to; what the owner told them stands nowhere, for the vote is secret."""
 STATED: Words = _(
     "本户不能亲自投票，委托下列受托人就这一次表决的全部事项代为投票。期限：自委托之日起，到本次投票结束。投什么票请当面告诉受托人，不要写在这里。要撤销委托，请书面告诉居委会。"
+)
+
+LAST_COUNTS: Words = _(
+    "您这一户已经投过票，不必委托。仍要委托的，受托人再投票后，原来的票作废，以后投的为准。"
+)
+PAPER_STANDS: Words = _(
+    "您这一户已经登记了纸质票，不必委托。要由受托人改投，请先书面申请撤回纸质票。"
 )
 
 
@@ -112,8 +120,15 @@ class MandateForm(ActForm):
 
     @property
     def advice(self) -> Words:
-        """What it states besides what is filled in, and how it ends."""
-        return STATED
+        """What it states besides what is filled in, and how it ends; to who has voted already, what
+        becomes of that vote. (By the code of a form nobody learns whether a household voted.)"""
+        if not self.act.party.user_id or self.act.party.via == "paper":
+            return STATED
+        given = BallotPaper.objects.filter(row__in=self.rows, standing=True)
+        channels = set(given.values_list("channel", flat=True))
+        if "paper" in channels:
+            return format_lazy("{}{}", PAPER_STANDS, STATED)
+        return format_lazy("{}{}", LAST_COUNTS, STATED) if channels else STATED
 
     def clean_proxy(self) -> str:
         """The key of the household of the proxy."""

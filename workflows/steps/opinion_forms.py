@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from django import forms
+from django.db.models import Model, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from ..parties import directory
-from .act import ActForm, refuse, require_clear
-from .opinion_rows import OUTCOMES, REASON_MOST, Opinion, Reply
+from .act import ActForm, Words, refuse, require_clear
+from .opinion_rows import OUTCOMES, REASON_MOST, STANCES, Opinion, Reply
 
 TEXT_MOST = 2000
 LARGEST = 2**63 - 1
@@ -23,6 +24,21 @@ AT_ONCE = 500
 _EMPTY_WORDS = frozenset(
     ["暂不采纳", "不予采纳", "部分采纳", "暂无理由", "没有原因", "没有理由", "如上所述"]
 )
+
+
+Row = TypeVar("Row", bound=Model)
+
+
+def own_row(own: QuerySet[Row, Row], key: Any) -> Row | None:
+    """The one of somebody's own rows that a page was asked about."""
+    return own.filter(pk=int(key)).first() if is_key(str(key or "")) else None
+
+
+def taken_back(*said: Words) -> Words:
+    """What is about to be taken back, and what that means."""
+    return _("您要撤回的是：%(said)s。撤回后不再答复，也不能恢复。") % {
+        "said": " ".join(f"“{part}”" for part in said if part)
+    }
 
 
 def says_something(text: str) -> bool:
@@ -165,3 +181,15 @@ class WithdrawalForm(ActForm):
     opinion = forms.IntegerField(
         label=_("意见"), min_value=1, max_value=LARGEST, widget=forms.HiddenInput
     )
+
+    @property
+    def advice(self) -> Words:
+        """The opinion in its author's own words, and what taking it back means."""
+        own = Opinion.objects.filter(case=self.act.case, party_key=self.act.party.key)
+        opinion = own_row(own, self["opinion"].value())
+        if opinion is None:
+            return ""
+        step = self.act.run.step if self.act.run else None
+        item = getattr(step, "items", {}).get(opinion.item)
+        stance = STANCES[opinion.stance] if opinion.stance in ("want", "not_want") else ""
+        return taken_back(item.title if item else "", stance, opinion.text)

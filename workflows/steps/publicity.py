@@ -334,8 +334,9 @@ class Publicity(Posted):
         """The notice as it is put up: title, text, attachments, period, places, contacts.
 
         Text and attachments are those of the step before it (at the beginning of a child case,
-        those of what it is about), unless the run has its own in ``data["document"]``. Contacts
-        (office, telephones) are those on file for the place.
+        those of what it is about), unless the run has its own in ``data["document"]``; where the
+        last step decided something about them (a joint review), how. Contacts (office, telephones)
+        are those on file for the place.
         """
         case = run.process
         before = list(
@@ -352,16 +353,25 @@ class Publicity(Posted):
         source = next((earlier for earlier in before if earlier.data), None)
         own = run.data.get("document")
         handed = case.parent.step.handed(case) if case.parent and source is None else {}
+        contacts = directory().contacts(case.community)
+        latest = before[0] if before and not before[0].data.get("text") else None
+        ways = latest.step.outcomes_to if latest else ()
+        decided = latest.step.outcome_names.get(latest.outcome) if latest and len(ways) > 1 else ""
         return {
             "title": _("关于%(title)s的公示") % {"title": case.title},
             "step": self.title,
+            "decided": _("%(step)s的结果：%(outcome)s。")
+            % {"step": latest.step.title, "outcome": decided}
+            if latest and decided
+            else "",
             "document": own or (source.data if source else handed.get("document", {})),
             "files": handed.get("files") or [file for file in files if file.run_id == newest],
             "starts_on": run.starts_on,
             "ends_on": run.ends_on,
             "term": terms.parse(run.term) if run.term else self.term_in(case),
             "provisional": run.provisional,
-            "contacts": directory().contacts(case.community),
+            "contacts": contacts,
+            "office": contacts.signer(case.community, self.by),
         }
 
     def page(self, run: StepRun) -> dict[str, Any]:

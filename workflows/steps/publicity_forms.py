@@ -9,8 +9,16 @@ from django.utils.translation import gettext_lazy as _
 
 from ..uploads import UploadField
 from .act import ActForm, Words
-from .opinion_forms import LARGEST, TEXT_MOST, AnswerForm, Keys, PublicText
-from .publicity_rows import DECISIONS, GROUNDS
+from .opinion_forms import (
+    LARGEST,
+    TEXT_MOST,
+    AnswerForm,
+    Keys,
+    PublicText,
+    own_row,
+    taken_back,
+)
+from .publicity_rows import DECISIONS, GROUNDS, Objection
 
 if TYPE_CHECKING:
     from .publicity import Publicity
@@ -99,6 +107,13 @@ class ObjectionWithdrawalForm(ActForm):
     objection = forms.IntegerField(
         label=_("异议"), min_value=1, max_value=LARGEST, widget=forms.HiddenInput
     )
+
+    @property
+    def advice(self) -> Words:
+        """The objection in its author's own words, and what taking it back means."""
+        own = Objection.objects.filter(case=self.act.case, party_key=self.act.party.key)
+        objection = own_row(own, self["objection"].value())
+        return taken_back(objection.text) if objection else ""
 
 
 class StopForm(ActForm):

@@ -67,6 +67,25 @@ def test_an_owner_mandates_by_the_code_of_the_form_and_the_proxy_votes(voting, p
     assert Refusal.objects.filter(act="proxy.given", code="duplicate").exists()
 
 
+def test_who_has_voted_is_told_what_a_mandate_would_change(voting, place):
+    party = own(place)
+    client = Client()
+    client.force_login(
+        factories.Person.objects.get(pk=party.user_id),
+        backend="django.contrib.auth.backends.ModelBackend",
+    )
+    path = f"/cases/{voting.case.number}/do/owner_ballot/proxy.given/"
+    assert "不必委托" not in client.get(path).content.decode()
+    cast = acts.perform(voting.case.pk, "owner_ballot", "vote.cast", party, {"q1": "for"})
+    assert "以后投的为准" in client.get(path).content.decode()
+    BallotPaper.objects.filter(pk=cast.fact.pk).update(channel="paper")
+    shown = client.get(path).content.decode()
+    assert "请先书面申请撤回纸质票" in shown
+    assert "以后投的为准" not in shown
+    code = codes_of(print_forms(voting, place, "owner_ballot", "proxy.given"))[0]
+    assert "不必委托" not in Client().get(f"/f/{code}/").content.decode()
+
+
 def test_a_mandate_on_paper_needs_its_sheet_and_is_no_vote(voting, place):
     from processes.renovation.story import paper
 

@@ -138,3 +138,26 @@ def test_a_late_opinion_is_answered_even_after_the_case(place, told):
     assert not Opinion.objects.filter(life="submitted").exists()
     with pytest.raises(acts.Refused):
         acts.perform(story.case.pk, "case", "opinion.submitted", party, {"text": "还有一处错。"})
+
+
+def test_who_takes_back_what_they_said_sees_what_it_is(place, told):
+    home, other = factories.units_of(place.estate)[:2]
+    neighbour, stranger = factories.make_member(home).person, factories.make_member(other).person
+    client, elsewhere = Client(), Client()
+    for each, who in ((client, neighbour), (elsewhere, stranger)):
+        each.force_login(who, backend="django.contrib.auth.backends.ModelBackend")
+    story = told("ask_needs")
+    base = f"/cases/{story.case.number}/do/ask_needs/opinion"
+    client.post(
+        f"{base}.submitted/", {"item": "lifts", "stance": "want", "text": "老人上下楼不便。"}
+    )
+    opinion = Opinion.objects.get(text="老人上下楼不便。")
+    taking = f"{base}.withdrawn/?opinion={opinion.pk}"
+    assert taking in page(client, "/my/").replace("&amp;", "&")
+    shown = page(client, taking)
+    for words in ("加装电梯", "“需要”", "“老人上下楼不便。”", "也不能恢复"):
+        assert words in shown, words
+    assert "老人上下楼不便" not in page(elsewhere, taking)
+    assert "您要撤回的是" not in page(client, f"{base}.withdrawn/?opinion=x")
+    assert client.post(taking, {"opinion": opinion.pk}).status_code == 302
+    assert Opinion.objects.get(pk=opinion.pk).life == "withdrawn"

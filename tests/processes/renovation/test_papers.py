@@ -86,6 +86,22 @@ def test_every_notice_of_a_whole_case_has_its_form(told, place, contact):
         assert lead.start() < text.index("<p>"), key
 
 
+def test_a_notice_says_what_was_decided_and_who_takes_objections(told, contact):
+    story = told("design_publicity")
+
+    def shown(name):
+        run = story.case.runs.get(name=name)
+        run.process = story.case
+        text = render_to_string("print/notice.html", _said(run, notices.composed(run, "notice")))
+        return text, Client().get(f"/cases/{story.case.number}/steps/{run.pk}/").content.decode()
+
+    for text in shown("shortlist"):
+        assert "联合审查的结果：入围。" in text
+    paper, page = shown("design_publicity")
+    assert "的结果：" not in paper  # what hangs there is itself the decision
+    assert "向示范街道办事处提出，也可以在本页提交" in page
+
+
 @pytest.mark.parametrize(("size", "width"), [("a4", 595), ("a3", 842)])
 def test_a_notice_is_set_large_enough_for_two_metres(told, size, width):
     """Chinese signs of 6.7 mm on A4: a three-hundredth of the distance; A3 in proportion."""
