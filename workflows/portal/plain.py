@@ -28,8 +28,11 @@ def sentences(page: Mapping[str, Any]) -> list[str]:
     ]
     if case.suspended_at:
         said.append(_("本事项已中止，恢复办理后时限接着计算。"))
-    for item in page["open_now"][:AT_ONCE]:
-        said.append(_("现在办理的是：%(step)s。") % {"step": item["title"]})
+    for at, item in enumerate(page["open_now"][:AT_ONCE]):
+        now = _("同时办理的还有：%(step)s。") if at else _("现在办理的是：%(step)s。")
+        said.append(now % {"step": item["title"]})
+        if item["to_come"] and not case.suspended_at:
+            said.append(_("时间、地点：%(when)s。") % {"when": _("；").join(item["to_come"])})
         if item["ends_on"] is not None and not case.suspended_at:
             said.append(_until(item))
     if case.finished:

@@ -250,6 +250,7 @@ def case_page(case: Case, viewer: Viewer) -> dict[str, Any]:
                     "step": step,
                     "ends_on": run.ends_on,
                     "days_left": days_left(run, today),
+                    "to_come": step.to_come(run),
                     "unmet": step.unmet(run),
                     "buttons": viewer.buttons(run, step),
                     "by": [role_title(role) for role in step.by],

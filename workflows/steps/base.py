@@ -239,6 +239,11 @@ class Step(RunTerms, Node):
         all of it public."""
         return {}
 
+    def to_come(self, run: StepRun) -> list[str]:
+        """What whoever wants to be there must know: when and where; the page of the case says it
+        and reads it out."""
+        return []
+
     def waiting(self, run: StepRun, roles: set[str]) -> list[Words]:
         """What waits for those roles besides the acts that have buttons, in numbers; the inbox
         says it."""

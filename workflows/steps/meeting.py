@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
-from .. import terms
+from .. import clock, terms
 from ..acts import Act, Written
 from ..models.case import StepRun
 from ..parties import Party
@@ -162,10 +162,19 @@ class CancelForm(SessionForm):
     reason = PublicText(label=_("取消原因（将公开）"), max_length=300)
 
 
+NAMED = 3
+"""Sessions to come that the page of the case names; the page of the step has all."""
+
+
+def when_and_where(session: MeetingSession) -> str:
+    """The moment and the place of a session."""
+    starts = date_format(timezone.localtime(session.starts_at), "DATETIME_FORMAT")
+    return f"{starts} {session.place}"
+
+
 def session_words(session: MeetingSession) -> str:
     """A session as people tell it apart; with the places left where `coming` was counted."""
-    starts = date_format(timezone.localtime(session.starts_at), "DATETIME_FORMAT")
-    words = f"{starts} {session.place}"
+    words = when_and_where(session)
     coming = getattr(session, "coming", None)
     if coming is None or session.places is None:
         return words
@@ -345,6 +354,13 @@ class Meeting(Step):
                 % {"least": self.sessions_at_least, "n": lives.get("minuted", 0)}
             )
         return missing
+
+    def to_come(self, run: StepRun) -> list[str]:
+        """When and where the next sessions are; none is asked for where none is called."""
+        if not self.glance(run).get("called"):
+            return []
+        called = MeetingSession.objects.filter(run=run, life="called", starts_at__gt=clock.now())
+        return [when_and_where(session) for session in called[:NAMED]]
 
     def result(self, run: StepRun) -> dict[str, Any]:
         """How many sessions were held."""

@@ -22,7 +22,7 @@ from ..models.case import StepRun
 from ..models.record import Attachment
 from ..parties import directory
 from .act import ActSpec, Words, act, refuse
-from .base import NOTHING, SHOWN, counted_by_run
+from .base import NOTHING, SHOWN, Step, counted_by_run
 from .opinion import Glance, feedback_book, reply_body, seq_of, wording, write_opinion
 from .opinion_forms import keys_in
 from .opinion_rows import fingerprint
@@ -354,16 +354,11 @@ class Publicity(Posted):
         own = run.data.get("document")
         handed = case.parent.step.handed(case) if case.parent and source is None else {}
         contacts = directory().contacts(case.community)
-        latest = before[0] if before and not before[0].data.get("text") else None
-        ways = latest.step.outcomes_to if latest else ()
-        decided = latest.step.outcome_names.get(latest.outcome) if latest and len(ways) > 1 else ""
+        decided = self._decided(before[0]) if before else ""
         return {
             "title": _("关于%(title)s的公示") % {"title": case.title},
             "step": self.title,
-            "decided": _("%(step)s的结果：%(outcome)s。")
-            % {"step": latest.step.title, "outcome": decided}
-            if latest and decided
-            else "",
+            "decided": decided,
             "document": own or (source.data if source else handed.get("document", {})),
             "files": handed.get("files") or [file for file in files if file.run_id == newest],
             "starts_on": run.starts_on,
@@ -373,6 +368,17 @@ class Publicity(Posted):
             "contacts": contacts,
             "office": contacts.signer(case.community, self.by),
         }
+
+    @staticmethod
+    def _decided(before: StepRun) -> Words:
+        """What the step before came to, where it could come to more than one end and has no words
+        of its own to hang."""
+        step = before.flow_task
+        if not isinstance(step, Step) or len(step.outcomes_to) < 2 or before.data.get("text"):
+            return ""
+        outcome = step.outcome_names.get(before.outcome, "")
+        said = {"step": step.title, "outcome": outcome}
+        return _("%(step)s的结果：%(outcome)s。") % said if outcome else ""
 
     def page(self, run: StepRun) -> dict[str, Any]:
         """The notice, the places with their photos, objections and late opinions (querysets)."""

@@ -61,6 +61,9 @@ def test_residents_sign_up_come_say_what_they_think_and_are_answered():
     call = {"starts_at": "2026-03-07T09:00", "place": "示范楼门前", "agenda": "参观改造现场。"}
     do(committee, case, "visit", "meeting.called", places=1, **call)
     session = case.runs.get(name="visit").sessions.get()
+    page = first.get(case.get_absolute_url()).content.decode()
+    assert "时间、地点：2026年3月7日 09:00 示范楼门前。" in page  # read out with the rest
+    assert "<dd>2026年3月7日 09:00 示范楼门前</dd>" in page
     do(first, case, "visit", "meeting.signed_up", session=session.pk)
     do(second, case, "visit", "meeting.signed_up", session=session.pk)
     assert list(SignUp.objects.values_list("life", flat=True)) == ["coming", "waiting"]
@@ -80,6 +83,7 @@ def test_residents_sign_up_come_say_what_they_think_and_are_answered():
     assert SignIn.objects.count() == 2
     assert "不能在这里签到" in committee.get(door).content.decode()
     clock.set_now(session.starts_at + dt.timedelta(hours=3))
+    assert "时间、地点" not in first.get(case.get_absolute_url()).content.decode()
     do(committee, case, "visit", "meeting.held", session=session.pk, attendance=5)
     minutes = "参观了屋面和楼道，回答了工期问题。"
     do(committee, case, "visit", "meeting.minuted", session=session.pk, minutes=minutes)
