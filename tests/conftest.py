@@ -8,6 +8,7 @@ import ipaddress
 import os
 import shutil
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,13 @@ def frozen() -> Iterator[Callable[[dt.datetime], None]]:
     """Time stands at `MORNING`; call the fixture's value with a moment to move it."""
     with clock.at(MORNING):
         yield clock.set_now
+
+
+@pytest.fixture(autouse=True)
+def _minutes_do_not_end_within_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits count within minutes of the machine's clock, and one ends in every sixtieth second."""
+    begun = int(time.time())
+    monkeypatch.setattr("django_ratelimit.core._get_window", lambda _value, period: begun + period)
 
 
 # --- the site

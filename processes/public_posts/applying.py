@@ -44,9 +44,16 @@ class Announce(Task):
         return super().do(doing)
 
 
+REMOVED: Words = _("认为核查结论不对的，可以拨打招聘公告中的监督举报电话反映。")
+
+
 def refusal(row: Applicant, check: StepRun | None) -> tuple[list[Words], dt.date | None]:
-    """Why somebody was refused, and until when one may object (None: no more, or one did)."""
+    """Why somebody was refused or taken off the list, and until when one may object to a refusal
+    (None: no more, or one did)."""
+    reasons: list[Words]
     reasons = [rules.REASONS[code] for code in row.reasons if code in rules.REASONS]
+    if row.life == "removed":
+        reasons = [each.reason for each in row.objections.all() if each.life == "upheld"]
     until = None
     if row.life == "refused" and not row.objection and check is not None and check.is_open:
         until = None if check.term_over(clock.now()) else check.ends_on
@@ -60,6 +67,8 @@ def follow(row: Applicant, check: StepRun | None) -> Following:
     if row.life == "refused" and row.objection:
         waits = str(_("异议已经收到，等待核查。"))
         said.append(_("对异议的答复：%(answer)s") % {"answer": row.answer} if row.answer else waits)
+    if row.life == "removed":
+        said.append(str(REMOVED))
     if until is not None:
         day = date_format(until, "DATE_FORMAT")
         said.append(_("认为不对的，可以在%(day)s24时前提出异议。") % {"day": day})
@@ -143,7 +152,9 @@ class Apply(Own):
         """Where an application stands, and for its applicant alone why it was refused and until
         when one may object; two queries."""
         rows = Applicant.objects.filter(record__in=[record.pk for record in records])
-        found = list(rows.select_related("case", "holder").order_by("pk"))
+        found = list(
+            rows.select_related("case", "holder").prefetch_related("objections").order_by("pk")
+        )
         checks = {
             run.process_id: run
             for run in StepRun.objects.filter(
@@ -316,6 +327,7 @@ class Check(Own):
         rows = Applicant.objects.filter(case__in={case for case, _number in said})
         numbers = {number for _case, number in said if number is not None}
         found = rows.filter(number__in=numbers).select_related("case", "holder")
+        found = found.prefetch_related("objections")
         return {
             said[row.case_id, row.number]: follow(row, None)
             for row in found

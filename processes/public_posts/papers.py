@@ -43,12 +43,15 @@ def _people(step: Notice, run: StepRun, title: Words) -> notices.Notice:
         said = {
             "n": at,
             "name": row.masked,
+            "number": row.number,
             "village": row.village,
             "post": row.post,
             "a": notices.day_words(row.notice_from),
             "b": notices.day_words(row.notice_until),
         }
-        line = _("%(n)s. %(name)s，%(village)s，拟安置岗位：%(post)s。") % said
+        line = (
+            _("%(n)s. %(name)s（申请编号%(number)s），%(village)s，拟安置岗位：%(post)s。") % said
+        )
         if step.supplementary:
             line += _("公示时间：%(a)s至%(b)s。") % said
         lines.append(line)

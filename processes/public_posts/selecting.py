@@ -38,7 +38,10 @@ class Evaluate(People):
         invited, present = self.panel(run).exists(), self.panel(run).filter(present=True).exists()
         if spec.name == "representatives.invited":
             return not invited
-        return invited and not present if spec.name == "evaluation.held" else present
+        if spec.name == "evaluation.held":
+            return invited and not present
+        # Sheets while some are missing, the result once all are in.
+        return present and bool(self.unmet(run)) == (spec.name == "sheet.entered")
 
     def beside(self, run: StepRun, spec: ActSpec, query: Any) -> dict[str, Any]:
         """Who is invited, with their numbers; for the sheets also who came, whose are entered and

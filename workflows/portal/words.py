@@ -112,7 +112,7 @@ FIELDS: dict[str, Words] = {
     "opens_on": _("开始投票"),
     "opinions": _("所答意见的记录"),
     "outcome": _("结果"),
-    "overdue": _("超期"),
+    "overdue": _("到期时尚未办完"),
     "params": _("参数"),
     "parent": _("所属事项"),
     "percent": _("进度(%)"),

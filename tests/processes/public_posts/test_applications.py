@@ -197,3 +197,26 @@ def test_on_paper_the_receipt_tells_where_it_stands_and_why(walk):
     page = Client().get(f"/r/{code}/").content.decode()
     for words in ("初审未通过", "出生日期晚于公告规定的范围", "24时前提出异议"):
         assert words in page
+
+
+def test_who_is_taken_off_the_list_reads_why_and_whom_to_turn_to(walk):
+    person = Person.objects.create_user("first", display_name="演示申请人甲")
+    walk.announce()
+    walk.do("apply", "application.handed_in", walk.told(1), as_party(person), papers=[walk.paper()])
+    for at in (2, 3):
+        walk.apply(at)
+    walk.after(20)
+    walk.do("check", "applications.checked", {"confirm": "on"})
+    walk.after(10)
+    walk.evaluate({1: 90, 2: 80, 3: 70})
+    walk.vet()
+    own = client_of(person)
+    pages = "/my/", f"/cases/{walk.case.number}/posts/applications/1/"
+    for page in pages:
+        assert "监督举报电话反映" not in own.get(page).content.decode()
+    walk.uphold(walk.object(1))
+    for page in pages:
+        shown = own.get(page).content.decode()
+        for words in ("公示异议成立", "经核查情况属实", "监督举报电话反映"):
+            assert words in shown, (page, words)
+        assert "情况不属实" not in shown  # what the objector wrote stays theirs

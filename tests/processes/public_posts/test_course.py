@@ -233,3 +233,25 @@ def test_the_trail_has_the_records_of_each_step_and_no_list_of_another_kind(walk
     for wrong in ("意见与答复", "等待答复", "没有公开的具体内容", "cal="):
         assert wrong not in text
     assert "年节假日安排（第" in "".join(text.split())
+
+
+def test_the_result_is_offered_once_all_sheets_are_in(walk):
+    walk.announce()
+    walk.apply(1)
+    walk.after(20)
+    walk.do("check", "applications.checked", {"confirm": "on"})
+    walk.after(10)
+    run = walk.run("evaluate")
+
+    def offered():
+        return {spec.name for spec in run.step.acts.values() if run.step.offered(spec, run)}
+
+    walk.do("evaluate", "representatives.invited", {"names": "代表一\n代表二"}, walk.village)
+    walk.do("evaluate", "evaluation.held", {"present": "1 2"}, walk.village)
+    for number in (1, 2):
+        assert "sheet.entered" in offered()
+        assert "ranking.made" not in offered()
+        payload = {"representative": number, "points": "1 90"}
+        walk.do("evaluate", "sheet.entered", payload, walk.village)
+    assert "ranking.made" in offered()
+    assert "sheet.entered" not in offered()

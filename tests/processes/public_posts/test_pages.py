@@ -153,6 +153,7 @@ def test_the_notice_for_the_wall_names_people_masked_each_in_the_notice_of_their
     people = [notice.sections[0].lines for notice in both]
     assert [len(lines) for lines in people] == [1, 1]
     assert "保洁员" in people[0][0]
+    assert "（申请编号" in people[0][0]  # which whoever objects is asked for
     assert "公示时间" in people[1][0]
     said = str(both)
     assert "0532-00000000" in said
