@@ -26,7 +26,7 @@ from django_ratelimit.exceptions import Ratelimited
 from workflows import acts, clock
 from workflows.models import Case, Community
 from workflows.parties import Party
-from workflows.portal import again, paging
+from workflows.portal import again, kept, paging
 from workflows.portal.places import offered
 from workflows.portal.viewer import Viewer
 from workflows.portal.views import context, find_case, limit_searching
@@ -185,7 +185,7 @@ class IntakeForm(forms.Form):
         return day
 
 
-@login_required
+@kept.login_required
 @ratelimit(key="user", rate="120/m", method="POST", block=True)
 def enter(request: HttpRequest) -> HttpResponse:
     """Type in what came by telephone, letter or in person; the receipt is printed for who asked."""
@@ -211,7 +211,9 @@ def enter(request: HttpRequest) -> HttpResponse:
             form.add_error(None, str(refused))
         else:
             return redirect(f"/cases/{done.record.case.number}/done/{done.record.seq}/")
-    return _page(request, form, where, intake=intake)
+    if not form.is_bound:
+        kept.fill(request, form, intake)
+    return _page(request, form, where, intake=intake, writer=kept.writer(request))
 
 
 @require_safe

@@ -30,7 +30,7 @@ from ..steps.answers import following
 from ..steps.base import SHOWN, Step
 from ..steps.matters import CaseActs
 from ..steps.opinion_forms import Keys
-from . import dates, mine, readers, words
+from . import dates, kept, mine, readers, words
 from .viewer import Offer, Viewer
 from .views import context, find_case
 
@@ -97,7 +97,7 @@ def offer_of(viewer: Viewer, step: str, act: str, paper: bool) -> Offer:
     return Offer(case, run, node, spec, parties, paper=paper)
 
 
-@login_required
+@kept.login_required
 @ratelimit(key="user", rate="120/m", method="POST", block=True)
 def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
     """The page of one act: shows its form, and sends it through the one door."""
@@ -123,6 +123,8 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
         return redirect(f"{case.get_absolute_url()}{place}")
     data, files = (request.POST, request.FILES) if posted else (None, None)
     form = form_class(data, files, act=doing, initial=initial) if form_class else None
+    if form is not None and not posted:
+        kept.fill(request, form)
     paper_form = PaperForm(data, case=case) if offer.paper else None
     refused: acts.Refused | None = None
     preview: dict[str, Any] = {}
@@ -163,6 +165,7 @@ def act(request: HttpRequest, number: str, step: str, act: str) -> HttpResponse:
             inside=Viewer(request.user, case).inside,
             beside_template=f"steps/{offer.step.kind}_beside.html",
             idempotency_key=request.POST.get("idempotency_key") or uuid.uuid4().hex,
+            writer=kept.writer(request),
         ),
         status=422 if posted and not preview else 200,
     )

@@ -9,7 +9,6 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
@@ -22,7 +21,7 @@ from .. import acts, clock
 from .. import procedure as procedures
 from ..models.case import Case, Community
 from ..parties import Party, directory, role_title
-from . import again
+from . import again, kept
 from .desk import tell
 from .viewer import capacities_to_open
 from .views import context
@@ -79,7 +78,7 @@ class OpenForm(forms.Form):
         return codes
 
 
-@login_required
+@kept.login_required
 @ratelimit(key="user", rate="30/h", method="POST", block=True)
 def open_case(request: HttpRequest, code: str) -> HttpResponse:
     """Open a case of a procedure; where the procedure says so, together with its first act."""
@@ -121,6 +120,8 @@ def open_case(request: HttpRequest, code: str) -> HttpResponse:
             return again.remember(request, response, FORM_KEY, key)
     elif data is not None and first is not None:
         first.is_valid()
+    elif data is None:
+        kept.fill(request, form, first)
     return render(
         request,
         "portal/open.html",
@@ -136,6 +137,7 @@ def open_case(request: HttpRequest, code: str) -> HttpResponse:
             role_title=role_title(role),
             files_lost=bool(request.FILES),
             idempotency_key=request.POST.get(FORM_KEY) or uuid.uuid4().hex,
+            writer=kept.writer(request),
         ),
         status=422 if data is not None else 200,
     )
