@@ -228,6 +228,7 @@ def case_page(case: Case, viewer: Viewer) -> dict[str, Any]:
             "title": step.title,
             "round": run.round,
             "state": run_state(case, run),
+            "outcome_state": outcome_state(case, run),
             "state_label": None,
             "url": f"/cases/{case.number}/steps/{run.pk}/",
             "starts": run.started,
@@ -333,6 +334,14 @@ def run_state(case: Case, run: StepRun) -> str:
     if case.suspended_at:
         return "suspended"
     return "overdue" if run.overdue_at else "open"
+
+
+def outcome_state(case: Case, run: StepRun) -> str:
+    """State code under which the outcome of a run is shown: only the way that a procedure names
+    first, on which the case goes on as it was meant to, has the tick."""
+    state, step = run_state(case, run), run.flow_task
+    ways = list(step.outcomes_to) if isinstance(step, Step) else []
+    return "turned" if state == "done" and run.outcome in ways[1:] else state
 
 
 def _latest_records(case: Case) -> dict[int | None, tuple[list[Record], int]]:

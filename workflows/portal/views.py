@@ -151,6 +151,7 @@ def step_detail(request: HttpRequest, number: str, run_id: int) -> HttpResponse:
             mine=step.mine(run, viewer.parties) if viewer.parties else {},
             unmet=step.unmet(run) if run.is_open else [],
             state=readers.run_state(case, run),
+            outcome_state=readers.outcome_state(case, run),
             days_left=readers.days_left(run, clock.today()),
             outcome=words.outcome_title(case, run.name, run.outcome) if run.outcome else "",
             result=words.task_lines(run),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -161,3 +163,20 @@ def test_who_takes_back_what_they_said_sees_what_it_is(place, told):
     assert "您要撤回的是" not in page(client, f"{base}.withdrawn/?opinion=x")
     assert client.post(taking, {"opinion": opinion.pk}).status_code == 302
     assert Opinion.objects.get(pk=opinion.pk).life == "withdrawn"
+
+
+def test_a_way_back_has_no_tick(place, told):
+    story = told("acceptance")
+    story.signatures("residents")
+    case = story.case
+    run = case.runs.filter(name="acceptance").latest("pk")
+    step = page(Client(), f"/cases/{case.number}/steps/{run.pk}/")
+    whole = page(Client(), f"/cases/{case.number}/")
+    for text in (step, whole):
+        [badge] = re.findall(
+            r'<span class="badge is-(\w+)">(?:(?!</span>).)*<span>责令整改</span>', text, re.S
+        )
+        assert badge == "turned"
+    review = case.runs.get(name="joint_review")
+    assert 'class="badge is-done"' in page(Client(), f"/cases/{case.number}/steps/{review.pk}/")
+    assert "<dt>工程质量</dt><dd>" in step  # what failed, laid out as the scores are
