@@ -113,7 +113,7 @@ def inbox(user: Any, parties: Mapping[int, Sequence[Party]] | None = None) -> li
             offer
             for offer in viewer.buttons(run, run.step)
             if not (offer.paper or offer.spec.optional or _for_others(offer))
-            and not _for_everybody(offer, mine)
+            and not (_for_everybody(offer, mine) or _too_late(offer, run))
         ]
         suspended = case.suspended_at is not None
         waiting = [] if suspended else run.step.waiting(run, viewer.roles)
@@ -171,6 +171,13 @@ def _for_everybody(offer: Offer, mine: set[tuple[int, str]]) -> bool:
     own = own_roles()
     offices = offer.step.kind == "task" and not own.issuperset(offer.step.by)
     return offices and own.issuperset(party.role for party in offer.parties)
+
+
+def _too_late(offer: Offer, run: StepRun) -> bool:
+    """Whether an act that ends with a term (to object) is still taken in another way: the step that
+    goes on is late for those who handle it, not for who may take part."""
+    ends = offer.step.taken_until(offer.spec, run)
+    return ends is not None and run.term_over(clock.now())
 
 
 def _late_rows(

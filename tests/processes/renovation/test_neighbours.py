@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 
 import pytest
@@ -10,7 +11,7 @@ from django.test import Client
 from processes.community import middleware
 from processes.renovation.cast import paper
 from tests import factories
-from workflows import acts, clock
+from workflows import acts, clock, sweep
 from workflows.models import Case, Opinion
 from workflows.parties import directory
 
@@ -180,3 +181,21 @@ def test_a_way_back_has_no_tick(place, told):
     review = case.runs.get(name="joint_review")
     assert 'class="badge is-done"' in page(Client(), f"/cases/{case.number}/steps/{review.pk}/")
     assert "<dt>工程质量</dt><dd>" in step  # what failed, laid out as the scores are
+
+
+def test_what_is_late_for_those_who_handle_it_is_no_task_of_a_neighbour(place, told):
+    story = told("shortlist")
+    neighbour = factories.make_member(factories.units_of(place.estate)[0]).person
+    client = Client()
+    client.force_login(neighbour, backend="django.contrib.auth.backends.ModelBackend")
+    run = story.run("shortlist")
+    step = f"/cases/{story.case.number}/steps/{run.pk}/"
+    path = f"/cases/{story.case.number}/do/shortlist/objection.raised/"
+    waits = f'<a href="{path}">入围公示'
+    assert waits in page(client, "/my/")
+    client.post(path, {"ground": "fact", "text": "名单里的楼号写错了。"})
+    clock.set_now(run.ends_at + dt.timedelta(days=1))
+    sweep.sweep()
+    assert story.run("shortlist").is_open  # the objection is not decided
+    assert waits not in page(client, "/my/")
+    assert step in page(place.client("office"), "/my/")
