@@ -56,6 +56,8 @@ def following(records: Iterable[Record]) -> dict[int, Following]:
     for row in ResultObjection.objects.filter(record__in=keys).select_related("reply"):
         assert row.record_id is not None
         _answer(found[row.record_id], row)
+        found[row.record_id].said = row.text
+        found[row.record_id].waits = row.life == "raised"
     kinds: dict[type[Step], list[Record]] = defaultdict(list)
     for record in records:
         node = record.case.declared._nodes_by_name.get(record.step)

@@ -16,7 +16,7 @@ from .ballot_count import tally_card
 from .ballot_forms import ReasonForm, ResultDecisionForm, ResultObjectionForm
 from .ballot_rows import CONFIRM, PRELIMINARY, ResultObjection, require_phase
 from .base import Step, counted_by_run
-from .opinion import reply_body
+from .opinion import reply_body, wording
 from .opinion_forms import keys_in
 from .opinion_rows import Reply, fingerprint
 from .run_terms import term_body
@@ -131,15 +131,20 @@ class Counted(Step):
         return {run.pk: lives.get(run.pk, {}) for run in runs}
 
     def prefill(self, doing: Act, query: Any) -> dict[str, Any]:
-        """A decision begins with the chosen objections."""
+        """A decision begins with the chosen objections and the first one's text, masked."""
         if doing.spec.name != "result.objection_decided":
             return super().prefill(doing, query)
-        return {"objections": keys_in(query.getlist("objections"), 100)}
+        picked = self._chosen(doing.run, query)
+        return {"objections": [row.pk for row in picked], "public_text": wording(picked)}
+
+    def _chosen(self, run: StepRun | None, query: Any) -> list[ResultObjection]:
+        keys = keys_in(query.getlist("objections"), 100)
+        rows = self.undecided(run) if run else ResultObjection.objects.none()
+        found = rows.filter(pk__in=keys).select_related("record", "case__community")
+        return list(found.prefetch_related("record__files"))
 
     def beside(self, run: StepRun, spec: ActSpec, query: Any) -> dict[str, Any]:
         """What is being voted on, or the objections to decide."""
         if spec.name == "result.objection_decided":
-            keys = keys_in(query.getlist("objections"), 100)
-            rows = self.undecided(run).filter(pk__in=keys).select_related("record")
-            return {"opinions": list(rows.prefetch_related("record__files"))}
+            return {"opinions": self._chosen(run, query)}
         return {}

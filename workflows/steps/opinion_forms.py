@@ -105,8 +105,10 @@ class Keys(forms.TypedMultipleChoiceField):
 
 
 class AnswerForm(ActForm):
-    """What every answer holds: a reason, and the wording of the text that the public will read."""
+    """What every answer holds: a reason, and the wording of the text that the public will read,
+    where those who are answered wrote any."""
 
+    conditional = frozenset({"public_text"})
     public_text = PublicText(
         label=_("公开的意见内容（已遮盖个人信息）"),
         max_length=TEXT_MOST,
@@ -130,7 +132,7 @@ class AnswerForm(ActForm):
 class ReplyForm(AnswerForm):
     """A reply to one opinion, or one reply to several like opinions."""
 
-    conditional = frozenset({"referral"})
+    conditional = frozenset({"public_text", "referral"})
     opinions = Keys(label=_("意见"))
     outcome = forms.ChoiceField(
         label=_("处理结果"), choices=list(OUTCOMES.items()), widget=forms.RadioSelect

@@ -5,6 +5,9 @@ Civil Code 165: the proxy, the matter, the authority and the term, signed; 173: 
 
 from __future__ import annotations
 
+import datetime as dt
+import re
+
 import pytest
 from django.test import Client
 
@@ -12,13 +15,14 @@ from tests import factories
 from tests.pdfs import text_of
 from tests.processes.renovation.test_doors import codes_of, print_forms, voting
 from tests.processes.renovation.test_typing import type_in
-from workflows import acts
+from workflows import acts, clock, sweep
 from workflows.models import Attachment, BallotPaper, DoorForm, Refusal
 from workflows.parties import Party
 from workflows.portal import words
 from workflows.steps.ballot_rows import RollWay
 
 __all__ = ["voting"]
+BACKEND = "django.contrib.auth.backends.ModelBackend"
 GIVEN = {"proxy": "1号楼1单元201室", "authority": "as_told", "sure": "on"}
 
 
@@ -70,10 +74,7 @@ def test_an_owner_mandates_by_the_code_of_the_form_and_the_proxy_votes(voting, p
 def test_who_has_voted_is_told_what_a_mandate_would_change(voting, place):
     party = own(place)
     client = Client()
-    client.force_login(
-        factories.Person.objects.get(pk=party.user_id),
-        backend="django.contrib.auth.backends.ModelBackend",
-    )
+    client.force_login(factories.Person.objects.get(pk=party.user_id), backend=BACKEND)
     path = f"/cases/{voting.case.number}/do/owner_ballot/proxy.given/"
     assert "不必委托" not in client.get(path).content.decode()
     cast = acts.perform(voting.case.pk, "owner_ballot", "vote.cast", party, {"q1": "for"})
@@ -143,3 +144,37 @@ def test_ones_own_vote_is_offered_before_a_mandate(voting, place):
         0 < text.index("/do/owner_ballot/vote.cast/") < text.index("/do/owner_ballot/proxy.given/")
     )
     assert "proxy.registered" not in text
+
+
+def test_an_objection_to_the_count_is_ones_own_until_answered_in_words_that_begin_with_it(
+    voting, place
+):
+    party = own(place)
+    neighbour = Client()
+    neighbour.force_login(factories.Person.objects.get(pk=party.user_id), backend=BACKEND)
+    run = voting.run("owner_ballot")
+    clock.set_now(run.ends_at + dt.timedelta(hours=1))
+    sweep.sweep()
+    base = f"/cases/{voting.case.number}/do/owner_ballot/result"
+    said = "有一户的票好像算了两次，我的电话是13800000000。"
+    assert neighbour.post(f"{base}.objected/", {"text": said}).status_code == 302
+    mine = neighbour.get("/my/").content.decode()
+    for words_of_it in ("有一户的票好像算了两次", "等待答复"):
+        assert words_of_it in mine, words_of_it
+    objection = voting.run("owner_ballot").result_objections.get()
+    clerk = place.client("residents_committee")
+    form = clerk.get(f"{base}.objection_decided/?objections={objection.pk}").content.decode()
+    [wording] = re.findall(r'<textarea name="public_text"[^>]*>\s*([^<]*)</textarea>', form)
+    assert wording.startswith("有一户的票好像算了两次")
+    assert "13800000000" not in wording
+    assert "选填" not in form.split('for="id_public_text"')[1].split("</label>")[0]
+    answer = {
+        "objections": objection.pk,
+        "decision": "dismissed",
+        "public_text": wording,
+        "reason": "经核对，各户只计一次。",
+    }
+    assert clerk.post(f"{base}.objection_decided/", answer).status_code == 302
+    mine = neighbour.get("/my/").content.decode()
+    assert "经核对，各户只计一次。" in mine
+    assert "等待答复" not in mine
