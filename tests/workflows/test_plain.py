@@ -35,7 +35,7 @@ def test_it_says_what_is_under_way_and_until_when(client, case):
     run = case.runs.get(name="write")
     text = said(client, case)
     assert text.startswith("示范差事，地点：示范小区，2026年6月15日立项。")
-    assert "现在办理的是：起草。" in text
+    assert "立项。现在办理的是：起草。" in text
     assert f"还有{(run.ends_on - clock.today()).days}天。" in text
     clock.set_now(run.ends_at - dt.timedelta(minutes=1))
     assert "今天截止。" in said(client, case)
@@ -55,7 +55,7 @@ def test_it_is_whole_in_english(client, case):
         client.cookies["django_language"] = "en"
         text = said(client, case)
     assert "opened on June 15, 2026." in text
-    assert "Now under way" in text
+    assert ". Now under way" in text
 
 
 def test_days_are_those_of_here_also_before_eight_in_the_morning(client, case):

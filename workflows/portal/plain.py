@@ -7,11 +7,17 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 AT_ONCE = 4
 """Steps and ways to take part that are named; beyond, nobody listens any more."""
+
+
+def text(page: Mapping[str, Any]) -> str:
+    """The sentences one after another; in Chinese nothing stands between them."""
+    chinese = (get_language() or "").startswith("zh")
+    return ("" if chinese else " ").join(sentences(page))
 
 
 def sentences(page: Mapping[str, Any]) -> list[str]:

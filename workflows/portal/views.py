@@ -114,7 +114,7 @@ def case_detail(request: HttpRequest, number: str) -> HttpResponse:
     case = find_case(number)
     viewer = Viewer(request.user, case)
     page = readers.case_page(case, viewer)
-    page["plain"] = plain.sentences(page)
+    page["plain"] = plain.text(page)
     return render(request, "portal/case.html", context(request, "cases", viewer=viewer, **page))
 
 
