@@ -398,3 +398,14 @@ def test_the_lots_stand_still_with_the_renovation_and_go_on_with_it(place, told)
     assert first.runs.get(name="bidding").ends_on >= before + dt.timedelta(days=10)
     assert second.suspended_reason == "资金另行核定。"
     story.act("case", "case.resumed", "office", {"reason": "资金已核定。"}, case=second)
+
+
+def test_what_is_wrong_on_paper_and_in_the_form_stands_in_one_box(place, told):
+    story = told("ask_needs")
+    path = f"/cases/{story.case.number}/do/ask_needs/opinion.submitted/?paper=1"
+    sent = place.client("residents_committee").post(path, {"resident": "没有这一户"})
+    text = sent.content.decode()
+    assert (sent.status_code, text.count('id="errors"')) == (422, 1)
+    box = text.split('id="errors"')[1].split("</div>")[0]
+    for field in ("id_resident", "id_happened_on", "id_text"):
+        assert f'href="#{field}' in box, field
