@@ -13,7 +13,7 @@ from workflows.models import Attachment, Case, StepRun
 from workflows.terms import month_words
 
 from . import rules
-from .applying import follow, refusal
+from .applying import REMOVED, follow, refusal
 from .models import Applicant, Assessment, Call, Holder, Post
 
 NAMED = ("proposed", "reserve", "publicised", "cleared", "trained", "appointed")
@@ -61,7 +61,7 @@ def applications(
 
 
 def application(row: Applicant) -> dict[str, Any]:
-    """One application in clear, with its papers; five queries."""
+    """One application in clear, with its papers; five queries, two more of who was removed."""
     check = StepRun.objects.filter(process=row.case, name="check").order_by("-pk").first()
     reasons, until = refusal(row, check)
     holder = Holder.objects.filter(applicant=row).first()
@@ -69,6 +69,7 @@ def application(row: Applicant) -> dict[str, Any]:
         "answer": follow(row, check).answers[0],
         "reasons": reasons,
         "until": until,
+        "remedy": REMOVED if row.life == "removed" else "",
         "group": rules.GROUPS.get(row.group, row.group),
         "facts": str(_("、")).join(str(rules.EXCLUSIONS[code]) for code in row.facts),
         "files": list(Attachment.objects.filter(record=row.record_id)) if row.record_id else [],

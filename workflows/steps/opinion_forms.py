@@ -188,6 +188,7 @@ class WithdrawalForm(ActForm):
     def advice(self) -> Words:
         """The opinion in its author's own words, and what taking it back means."""
         own = Opinion.objects.filter(case=self.act.case, party_key=self.act.party.key)
+        own = own.filter(life="submitted")
         opinion = own_row(own, self["opinion"].value())
         if opinion is None:
             return ""

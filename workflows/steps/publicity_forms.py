@@ -112,7 +112,7 @@ class ObjectionWithdrawalForm(ActForm):
     def advice(self) -> Words:
         """The objection in its author's own words, and what taking it back means."""
         own = Objection.objects.filter(case=self.act.case, party_key=self.act.party.key)
-        objection = own_row(own, self["objection"].value())
+        objection = own_row(own.filter(life="raised"), self["objection"].value())
         return taken_back(objection.text) if objection else ""
 
 

@@ -164,6 +164,7 @@ def test_who_takes_back_what_they_said_sees_what_it_is(place, told):
     assert "您要撤回的是" not in page(client, f"{base}.withdrawn/?opinion=x")
     assert client.post(taking, {"opinion": opinion.pk}).status_code == 302
     assert Opinion.objects.get(pk=opinion.pk).life == "withdrawn"
+    assert "您要撤回的是" not in page(client, taking)  # it is not there any more
 
 
 def test_a_way_back_has_no_tick(place, told):
